@@ -1,0 +1,1 @@
+"""The broker's brain: events in, actions out. No socket, no clock, no thread."""

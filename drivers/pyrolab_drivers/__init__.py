@@ -1,0 +1,1 @@
+"""Instrument drivers: ordinary classes that work without any bus."""

@@ -1,0 +1,1 @@
+"""Simulated instruments, coupled by one physical model."""

@@ -1,0 +1,1 @@
+"""The client side: proxies and the connection beneath them."""

@@ -1,0 +1,118 @@
+"""Every error of the bus, in one tree. Each is also the built-in that a caller would expect.
+
+An error says what happened, carries its numbers as attributes (`error.limit`), and its text says what
+to do next. This module imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+
+class PyroError(Exception):
+    """Base of all errors that PyroLab itself raises; `fields` become attributes and travel with it."""
+
+    def __init__(self, message: str = "", **fields: Any) -> None:
+        super().__init__(message)
+        self.__dict__.update(fields)
+
+
+class CommunicationError(PyroError, ConnectionError):
+    """Something went wrong between this process and the service."""
+
+
+class ConnectionClosedError(CommunicationError):
+    """The connection was closed, by this side or the other."""
+
+
+class ProtocolError(CommunicationError):
+    """A peer sent something that the protocol does not allow."""
+
+
+class VersionMismatch(ProtocolError):
+    """The two peers speak different versions of the protocol."""
+
+
+class TimeoutError(CommunicationError, builtins.TimeoutError):
+    """The deadline passed."""
+
+
+class NotExecuted(CommunicationError):
+    """The call was refused before it reached the service; it may be sent again."""
+
+
+class BusyError(NotExecuted):
+    """A limit is reached; `limit`, `current` and `retry_after_s` are its numbers."""
+
+
+class PoolFull(BusyError):
+    """The broker serves as many clients as it may (`limit`); try again when one has left."""
+
+
+class ServiceGone(NotExecuted):
+    """No live worker offers this service now."""
+
+
+class CallExpired(NotExecuted, TimeoutError):
+    """The deadline passed while the call was still waiting; it did not run."""
+
+
+class CallCancelled(NotExecuted):
+    """The call was cancelled while it was still waiting; it did not run."""
+
+
+class StaleCall(NotExecuted):
+    """The call was older than it may be when it arrived, so it was not run."""
+
+
+class OutcomeUnknown(CommunicationError):
+    """The call may have run, but its answer is lost; look at the instrument before you repeat it."""
+
+
+class CallTimedOut(OutcomeUnknown, TimeoutError):
+    """The deadline passed while the call was running; it may still finish."""
+
+
+class NamingError(PyroError, LookupError):
+    """The name service knows no such name, or the name is taken."""
+
+
+class DaemonError(PyroError):
+    """A daemon was asked for something that it cannot do."""
+
+
+class SecurityError(PyroError, PermissionError):
+    """Refused because it is not allowed."""
+
+
+class SerializeError(PyroError, TypeError):
+    """A value cannot travel; the text and `path` say which one."""
+
+
+class ConfigurationError(PyroError, ValueError):
+    """A configuration is wrong; the text names the file, the key and the nearest valid one."""
+
+
+#: What a REFUSED message's code becomes at the caller. Codes are part of the protocol.
+REFUSALS: dict[str, type[PyroError]] = {
+    "busy": BusyError,
+    "pool-full": PoolFull,
+    "gone": ServiceGone,
+    "expired": CallExpired,
+    "cancelled": CallCancelled,
+    "stale": StaleCall,
+    "unknown-outcome": OutcomeUnknown,
+    "timed-out": CallTimedOut,
+    "version": VersionMismatch,
+    "protocol": ProtocolError,
+    "denied": SecurityError,
+    "naming": NamingError,
+}
+
+
+def from_refusal(code: str, text: str, fields: dict[str, Any]) -> PyroError:
+    """The error that a refusal stands for; an unknown code becomes a plain `CommunicationError`."""
+    kind = REFUSALS.get(code, CommunicationError)
+    safe = {name: value for name, value in fields.items() if not name.startswith("_") and name != "message"}
+    return kind(text, **safe)
