@@ -1,0 +1,93 @@
+"""The table of names: name → URI and metadata. It knows nothing of who is connected."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pyrolab.errors import NamingError
+from pyrolab.protocol.names import NAME_SERVICE, URI, check_name
+
+
+class Entry(NamedTuple):
+    """What a name stands for."""
+
+    uri: str
+    metadata: frozenset[str]
+
+
+class NameTable:
+    """Names in the order of the alphabet; every question about them is answered from here."""
+
+    def __init__(self, capacity: int) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._capacity = capacity
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def register(self, name: str, uri: str, metadata: Iterable[str] = (), safe: bool = False) -> None:
+        """Let `name` stand for `uri`; a name in use is replaced unless `safe`. Raises `NamingError`."""
+        check_name(name)
+        uri = str(URI(uri))
+        if name == NAME_SERVICE:
+            raise NamingError(f"{name!r} is the name service itself; choose another name")
+        if name in self._entries:
+            if safe:
+                raise NamingError(
+                    f"the name {name!r} is taken; remove it first, or register without safe=True"
+                )
+        elif len(self._entries) >= self._capacity:
+            raise NamingError(f"the name service holds {self._capacity} names, its limit; remove some")
+        self._entries[name] = Entry(uri, _tags(metadata))
+
+    def set_metadata(self, name: str, metadata: Iterable[str]) -> None:
+        """Replace the metadata of a name. Raises `NamingError` if there is no such name."""
+        self._entries[name] = self.entry(name)._replace(metadata=_tags(metadata))
+
+    def entry(self, name: str) -> Entry:
+        """What `name` stands for. Raises `NamingError` with close names if there is none."""
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise NamingError(f"the name service knows no {name!r}{self._hint(name)}") from None
+
+    def remove(self, *names: str) -> int:
+        """Remove names; returns how many there were."""
+        return sum(self._entries.pop(name, None) is not None for name in names)
+
+    def list(self, prefix: str = "") -> dict[str, Entry]:
+        """All entries whose name starts with `prefix`, the name service's own among them.
+
+        There is no search by pattern here: a hostile one would keep the broker busy. Clients filter.
+        """
+        itself = {NAME_SERVICE: Entry(f"PYRO:{NAME_SERVICE}", frozenset({"class:NameServer"}))}
+        everything = itself | dict(sorted(self._entries.items()))
+        return {name: entry for name, entry in everything.items() if name.startswith(prefix)}
+
+    def with_metadata(self, every: Iterable[str] = (), any_of: Iterable[str] = ()) -> dict[str, Entry]:
+        """The entries that carry all of `every`, or at least one of `any_of`."""
+        wanted, some = _tags(every), _tags(any_of)
+        if bool(wanted) == bool(some):
+            raise NamingError("give either meta_all= or meta_any=, with at least one tag")
+        return {
+            name: entry
+            for name, entry in self.list().items()
+            if (wanted and wanted <= entry.metadata) or (some and some & entry.metadata)
+        }
+
+    def _hint(self, name: str) -> str:
+        close = difflib.get_close_matches(str(name), self._entries, n=3)
+        if close:
+            return "; did you mean " + " or ".join(map(repr, close)) + "?"
+        return "; `pyrolab nslist` shows the names that it knows"
+
+
+def _tags(metadata: Iterable[str]) -> frozenset[str]:
+    if isinstance(metadata, (str, bytes)):
+        raise NamingError("metadata is a set of words, not one string; write {'word'}")
+    tags = frozenset(metadata)
+    for tag in tags:
+        check_name(tag)
+    return tags

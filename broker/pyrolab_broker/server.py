@@ -1,0 +1,212 @@
+"""The broker's only socket loop: messages in, the core decides, messages out. It holds no decision.
+
+Everything reaches the loop through one ROUTER socket, so that it can sleep in a plain receive: peers by TCP
+and, over inproc, what the transport saw of closed connections.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import secrets
+import threading
+import time
+from types import TracebackType
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from pyrolab.errors import CommunicationError, SecurityError
+from pyrolab.protocol.envelope import Kind
+from pyrolab.protocol.names import DEFAULT_HOST, DEFAULT_PORT, Location
+from pyrolab_broker.core.core import Core
+from pyrolab_broker.core.events import Event, Note, Received, Send, Stopping, Suspected, Tick, Unreachable
+from pyrolab_broker.settings import BrokerSettings
+
+log = logging.getLogger("pyrolab.broker")
+
+#: How long the loop sleeps at most when nothing is due, and while something is due soon.
+_IDLE_MS, _SOON_MS = 250, 10
+#: A non-empty ZAP domain makes libzmq refuse peers that do not speak ZMTP 3 (HTTP, port scanners).
+_ZAP_DOMAIN = b"pyrolab"
+_HANDSHAKE_MS = 3000
+#: After this long without any sign of life from a computer, libzmq closes its connection.
+_SILENCE_MS = 10_000
+_FD_BYTES = 8
+_KIND_AT = 5
+
+
+class Broker:
+    """A broker in this process.
+
+    `port` 0 takes a free one; `address` says which. It holds the port from construction on and answers
+    while `serve_forever` runs. Raises `CommunicationError` if it cannot listen there, `SecurityError` if
+    other computers could reach it and the settings do not say `insecure`.
+    """
+
+    def __init__(
+        self,
+        host: str = DEFAULT_HOST,
+        port: int = DEFAULT_PORT,
+        settings: BrokerSettings | None = None,
+    ) -> None:
+        self.settings = settings or BrokerSettings()
+        _refuse_open_network(host, self.settings)
+        self._core = Core(self.settings, secrets.token_hex(8))
+        self._context = zmq.Context()
+        self._insider = secrets.token_bytes(16)
+        self._peers_by_fd: dict[int, bytes] = {}
+        self._timeout_ms = _IDLE_MS
+        self._stopping = threading.Event()
+        self._router = self._context.socket(zmq.ROUTER)
+        self._set_options(self._router, host)
+        self.address = self._bind(host, port)
+        self._watch = self._watch_transport()
+
+    def _set_options(self, router: zmq.Socket[bytes], host: str) -> None:
+        router.setsockopt(zmq.ZAP_DOMAIN, _ZAP_DOMAIN)
+        router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        router.setsockopt(zmq.LINGER, 500)
+        router.setsockopt(zmq.MAXMSGSIZE, self.settings.wire.frame_bytes)
+        router.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
+        # Heartbeats of ZMTP on the binding side only: on the connecting side they can abort a process.
+        router.setsockopt(zmq.HEARTBEAT_IVL, int(self.settings.heartbeat_s * 1000))
+        router.setsockopt(zmq.HEARTBEAT_TIMEOUT, _SILENCE_MS)
+        router.setsockopt(zmq.RCVTIMEO, self._timeout_ms)
+        router.setsockopt(zmq.IPV6, int(":" in host))
+
+    def _bind(self, host: str, port: int) -> Location:
+        where = Location("127.0.0.1" if host == "localhost" else host, port)
+        try:
+            self._router.bind(where.endpoint if port else f"tcp://{str(where).removesuffix(':0')}:*")
+        except zmq.ZMQError as error:
+            self._router.close(0)
+            self._context.term()
+            raise CommunicationError(
+                f"the broker cannot listen at {Location(host, port)}: {error.strerror}. "
+                "Choose another port, or end the program that uses this one",
+                host=host,
+                port=port,
+            ) from None
+        bound = self._router.getsockopt_string(zmq.LAST_ENDPOINT)
+        return Location(host, int(bound.rpartition(":")[2]))
+
+    def _watch_transport(self) -> threading.Thread:
+        """Have closed connections reported to the loop, as messages from a peer that only we can be."""
+        inside = f"inproc://{secrets.token_hex(8)}"
+        self._router.bind(inside)
+        monitor = self._router.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        reporter = self._context.socket(zmq.DEALER)
+        reporter.setsockopt(zmq.ROUTING_ID, self._insider)
+        reporter.setsockopt(zmq.LINGER, 0)
+        reporter.connect(inside)
+        watch = threading.Thread(
+            target=_report_closed, args=(monitor, reporter), name="pyrolab-transport", daemon=True
+        )
+        watch.start()
+        return watch
+
+    def __enter__(self) -> Broker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def serve_forever(self) -> None:
+        """Serve until `stop` is called, from another thread or a signal handler."""
+        log.info("the broker listens at %s", self.address)
+        receive, stopping = self._receive, self._stopping.is_set
+        while not stopping():
+            event = receive()
+            now = time.monotonic()
+            if event is not None:
+                self._carry_out(event, now)
+            if now >= self._core.state.wake_at:
+                self._carry_out(Tick(), now)
+                self._sleep_until(self._core.state.wake_at - now)
+        self._carry_out(Stopping(), time.monotonic())
+
+    def stop(self) -> None:
+        """End `serve_forever` within a quarter of a second; safe from any thread and signal handler."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Free the port. Call it from the thread that served, after `serve_forever` has returned."""
+        if self._router.closed:
+            return
+        self._router.disable_monitor()
+        self._router.close()
+        self._watch.join()
+        self._context.term()
+
+    def _sleep_until(self, remaining_s: float) -> None:
+        """Sleep shorter while a deadline is near; the option is set only when it changes."""
+        timeout_ms = _IDLE_MS if remaining_s * 1000 > _IDLE_MS else _SOON_MS
+        if timeout_ms != self._timeout_ms:
+            self._timeout_ms = timeout_ms
+            self._router.setsockopt(zmq.RCVTIMEO, timeout_ms)
+
+    def _receive(self) -> Event | None:
+        """The next thing that happened, or None after a while."""
+        router = self._router
+        try:
+            peer = router.recv()
+        except zmq.Again:
+            return None
+        frame = router.recv(copy=False)
+        header = frame.bytes
+        frames = []
+        source = frame
+        while frame.more:
+            frame = router.recv(copy=False)
+            frames.append(frame)
+        if peer == self._insider:
+            closed = self._peers_by_fd.pop(int.from_bytes(header, "big"), None)
+            return Suspected(closed) if closed else None
+        if len(header) > _KIND_AT and header[_KIND_AT] == Kind.HELLO:
+            self._peers_by_fd[source.get(zmq.SRCFD)] = peer
+        return Received(peer, header, frames)
+
+    def _carry_out(self, event: Event, now: float) -> None:
+        for action in self._core.handle(event, now):
+            if type(action) is Send:
+                self._send(action, now)
+            elif type(action) is Note:
+                log.log(action.level, action.text, *action.arguments)
+
+    def _send(self, message: Send, now: float) -> None:
+        """Send without waiting: one peer that does not read must never stop the lab."""
+        try:
+            self._router.send_multipart([message.peer, *message.frames], zmq.NOBLOCK, copy=False)
+        except zmq.ZMQError as error:
+            slow = error.errno == zmq.EAGAIN
+            self._carry_out(Unreachable(message.peer, bytes(message.frames[0]), slow), now)
+
+
+def _report_closed(monitor: zmq.Socket[bytes], reporter: zmq.Socket[bytes]) -> None:
+    """Pass on the number of each connection that closes, until the monitored socket is closed."""
+    with contextlib.closing(monitor), contextlib.closing(reporter):
+        while True:
+            event = recv_monitor_message(monitor)
+            if event["event"] == zmq.EVENT_MONITOR_STOPPED:
+                return
+            with contextlib.suppress(zmq.Again):  # a report lost in a flood is made good by the heartbeat
+                reporter.send(event["value"].to_bytes(_FD_BYTES, "big"), zmq.NOBLOCK)
+
+
+def _refuse_open_network(host: str, settings: BrokerSettings) -> None:
+    """Raise `SecurityError` where other computers could reach a broker that does not know its peers."""
+    if settings.insecure or host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise SecurityError(
+            f"at {host!r} every computer of the network could command the instruments. "
+            "Listen at 'localhost', or accept that with --insecure (in a configuration: insecure: true)"
+        )

@@ -1,0 +1,40 @@
+"""What a lab manager can set on a broker. Plain data; the configuration file fills it in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pyrolab.protocol.limits import DEFAULT_LIMITS, Limits
+
+
+@dataclass(frozen=True)
+class BrokerSettings:
+    """The broker's limits; every refusal names the one that was met."""
+
+    #: Connected clients; the next one gets a `ConnectionError`.
+    max_clients: int = 200
+    #: Connected workers.
+    max_workers: int = 1000
+    #: Services of all workers together.
+    max_services: int = 10_000
+    #: Names in the name service.
+    max_names: int = 10_000
+    #: Calls that wait for one service.
+    queue_per_service: int = 1000
+    #: Calls of one client that wait or run, over all services.
+    calls_per_client: int = 4096
+    #: Bytes of all waiting calls together.
+    queued_bytes: int = 1 << 30
+    #: Seconds between the signs of life that peers are asked for.
+    heartbeat_s: float = 2.0
+    #: Listen on a network although nobody's identity is checked.
+    insecure: bool = False
+    #: What the broker decodes and lets through.
+    wire: Limits = field(default_factory=lambda: DEFAULT_LIMITS)
+
+    def __post_init__(self) -> None:
+        for name in ("max_clients", "max_workers", "queue_per_service", "calls_per_client"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not 0.05 <= self.heartbeat_s <= 60:
+            raise ValueError(f"heartbeat_s must be from 0.05 to 60 s, not {self.heartbeat_s}")

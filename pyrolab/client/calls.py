@@ -1,0 +1,85 @@
+"""The call table: which calls are out, and what has come back for each. No socket, no clock, no thread.
+
+A call number is used once; an answer to a call that nobody knows (any more) is counted and dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyrolab.errors import CommunicationError, ConnectionClosedError, OutcomeUnknown
+from pyrolab.protocol.envelope import Envelope, Flag, Kind
+
+#: Kinds that end a call.
+ANSWERS = frozenset({Kind.RESULT, Kind.RAISED, Kind.REFUSED})
+
+
+class Pending:
+    """A call that is out; `done` once `envelope` and `frames`, or `error`, say how it ended."""
+
+    __slots__ = ("done", "envelope", "error", "flags", "frames", "number", "on_done")
+
+    def __init__(self, number: int, flags: int, on_done: Callable[[], None] | None) -> None:
+        self.number = number
+        self.flags = flags
+        self.done = False
+        self.envelope: Envelope | None = None
+        self.frames: list[Any] = []
+        self.error: Exception | None = None
+        #: Called once, by whichever thread brings the answer.
+        self.on_done = on_done
+
+    def _end(self) -> None:
+        self.done = True
+        if self.on_done is not None:
+            self.on_done()
+
+
+class CallTable:
+    """The calls of one session."""
+
+    def __init__(self) -> None:
+        self._pending: dict[int, Pending] = {}
+        self._newest = 0
+        #: Answers that came for nobody: to calls given up before.
+        self.orphans = 0
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def begin(self, flags: int = 0, on_done: Callable[[], None] | None = None) -> Pending:
+        """Give out the next number; the caller sends calls in the order of their numbers."""
+        self._newest += 1
+        pending = Pending(self._newest, flags, on_done)
+        if not flags & Flag.ONEWAY:
+            self._pending[pending.number] = pending
+        return pending
+
+    def forget(self, pending: Pending) -> None:
+        """Nobody waits for this call any longer."""
+        self._pending.pop(pending.number, None)
+
+    def answered(self, envelope: Envelope, frames: list[Any]) -> None:
+        """An answer has come."""
+        pending = self._pending.pop(envelope.call, None)
+        if pending is None:
+            self.orphans += 1
+            return
+        pending.envelope = envelope
+        pending.frames = frames
+        pending._end()
+
+    def lost(self, error: CommunicationError) -> None:
+        """The connection is gone: every call that was out may have run."""
+        pending, self._pending = self._pending, {}
+        for each in pending.values():
+            each.error = _without_answer(each, error)
+            each._end()
+
+
+def _without_answer(pending: Pending, error: CommunicationError) -> CommunicationError:
+    """What a lost connection means for a call: reads changed nothing, the others may have."""
+    if pending.flags & Flag.READ:
+        return ConnectionClosedError(str(error))
+    return OutcomeUnknown(f"{error}. The call was on its way and may have run", call=pending.number)

@@ -1,0 +1,222 @@
+"""A client's connection: any number of threads call through it at once, and none of them is its reader.
+
+Whoever waits for an answer reads for all (the leader); the others sleep until their answer is there or until
+the leader goes and one of them takes its place. So a single thread never pays for a hand-over.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pyrolab.client import keeper
+from pyrolab.client.calls import ANSWERS, CallTable, Pending
+from pyrolab.errors import CallTimedOut, CommunicationError, ConnectionClosedError
+from pyrolab.link.link import Link, refusal
+from pyrolab.protocol.envelope import MAX_BUDGET_MS, NO_DEADLINE, Envelope, Flag, Kind, pack
+from pyrolab.protocol.names import Location
+
+#: How much longer than its deadline a caller waits for the broker's word on what became of its call.
+GRACE_S = 0.5
+_FOREVER_S = 3600.0
+
+
+class Connection:
+    """One session at a broker. It opens at once, and stays closed when it has been closed or lost."""
+
+    def __init__(self, location: Location, name: str = "") -> None:
+        self._calls = CallTable()
+        self._reading = threading.Lock()
+        self._followers: dict[Pending, threading.Lock] = {}
+        self._link = Link(location, "client", name)
+        keeper.keep(self)
+
+    @property
+    def location(self) -> Location:
+        """The broker's address, as it was reached."""
+        return self._link.location
+
+    @property
+    def session(self) -> int:
+        """The number that the broker gave this session."""
+        return self._link.session
+
+    @property
+    def closed(self) -> bool:
+        """Whether this connection can be used no more."""
+        return self._link.closed
+
+    @property
+    def pid(self) -> int:
+        """The process that opened it; a forked child opens its own."""
+        return self._link.pid
+
+    def close(self) -> None:
+        """Leave the broker; calls that are out end in an error."""
+        self._link.close()
+        self._calls.lost(ConnectionClosedError("the proxy was released while the call was out"))
+
+    # -- calls ---------------------------------------------------------------------------------------
+
+    def start(
+        self,
+        target: bytes,
+        body: Sequence[Any] = (),
+        *,
+        kind: Kind = Kind.CALL,
+        flags: int = 0,
+        budget_s: float | None = None,
+        on_done: Callable[[], None] | None = None,
+    ) -> Pending:
+        """Send a request; `wait` for its answer. Raises `ConnectionClosedError` if nothing was sent."""
+        link = self._link
+        with link.lock:  # numbers go out in order
+            pending = self._calls.begin(flags, on_done)
+            header = pack(
+                kind,
+                flags,
+                max(len(body) - 1, 0),
+                link.session,
+                pending.number,
+                link.stamp,
+                _budget_ms(budget_s),
+                0,
+                0,
+                target,
+            )
+            try:
+                link.send_locked([header, *body])
+            except ConnectionClosedError:
+                self._calls.forget(pending)
+                raise
+        return pending
+
+    def wait(self, pending: Pending, timeout_s: float | None = None) -> tuple[Envelope, list[Any]]:
+        """The answer: its envelope and frames.
+
+        Raises what the broker or worker refused it with, `CallTimedOut` if neither has said anything by the
+        deadline, or `OutcomeUnknown` if the connection was lost.
+        """
+        if not pending.done:
+            deadline = None if timeout_s is None else time.monotonic() + timeout_s + GRACE_S
+            try:
+                self._wait_for(pending, deadline)
+            except BaseException:
+                self.cancel(pending)
+                raise
+        if pending.error is not None:
+            raise pending.error
+        assert pending.envelope is not None
+        if pending.envelope.kind == Kind.REFUSED:
+            raise refusal(pending.frames[0])
+        return pending.envelope, pending.frames
+
+    def cancel(self, pending: Pending) -> None:
+        """Give a call up: if it still waits, it never runs; if it runs, its service is told."""
+        self._calls.forget(pending)
+        try:
+            self._link.send([pack(Kind.CANCEL, session=self._link.session, call=pending.number)])
+        except CommunicationError:
+            pass  # without a connection the broker ends it anyway
+
+    # -- leader and followers ------------------------------------------------------------------------
+
+    def _wait_for(self, pending: Pending, deadline: float | None) -> None:
+        while not pending.done:
+            if self._reading.acquire(blocking=False):
+                try:
+                    self._lead(pending, deadline)
+                finally:
+                    self._reading.release()
+                    self._promote()
+            else:
+                self._follow(pending, deadline)
+            if deadline is not None and not pending.done and time.monotonic() >= deadline:
+                raise CallTimedOut(
+                    "the deadline passed, and neither the service nor the broker has answered; "
+                    "the call may have run",
+                    call=pending.number,
+                )
+
+    def _lead(self, pending: Pending, deadline: float | None) -> None:
+        """Read for everybody until our own answer is there."""
+        link = self._link
+        try:
+            while not pending.done:
+                remaining = _FOREVER_S if deadline is None else deadline - time.monotonic()
+                if remaining <= 0:
+                    return
+                link.wait(remaining)
+                self._drain()
+        except ConnectionClosedError as error:
+            self._lost(error)
+
+    def _follow(self, pending: Pending, deadline: float | None) -> None:
+        """Sleep until our answer is there, or the place of the leader is free."""
+        gate = threading.Lock()
+        gate.acquire()
+        self._followers[pending] = gate
+        pending.on_done = gate.release
+        try:
+            if pending.done:
+                return
+            if self._reading.acquire(blocking=False):  # the leader went before we were on the list
+                self._reading.release()
+                return
+            remaining = _FOREVER_S if deadline is None else max(deadline - time.monotonic(), 0)
+            gate.acquire(timeout=remaining)
+        finally:
+            pending.on_done = None
+            self._followers.pop(pending, None)
+
+    def _promote(self) -> None:
+        """Wake one follower, so that somebody reads."""
+        while self._followers:
+            try:
+                pending, gate = next(iter(self._followers.items()))
+            except (StopIteration, RuntimeError):
+                continue  # the list changed under us: look again
+            self._followers.pop(pending, None)
+            try:
+                gate.release()
+            except RuntimeError:
+                continue  # its answer came at this moment: wake another
+            return
+
+    def _drain(self) -> None:
+        """Take in everything that has arrived; the reader's right is held."""
+        receive, answered = self._link.receive, self._calls.answered
+        while (message := receive()) is not None:
+            envelope, frames = message
+            if envelope.kind in ANSWERS:
+                answered(envelope, frames)
+            elif envelope.kind == Kind.BYE:
+                raise ConnectionClosedError(f"the broker at {self.location} has ended")
+
+    def _lost(self, error: CommunicationError) -> None:
+        self._link.close(polite=False)
+        self._calls.lost(error)
+
+    def tend(self) -> None:
+        """Look after a connection that nobody reads just now; `keeper` calls it."""
+        if not self._reading.acquire(blocking=False):
+            return  # the leader does
+        try:
+            self._drain()
+            self._link.tend()
+        except CommunicationError as error:
+            self._lost(error)
+        finally:
+            self._reading.release()
+            self._promote()
+
+
+def _budget_ms(budget_s: float | None) -> int:
+    if budget_s is None:
+        return NO_DEADLINE
+    return min(max(int(budget_s * 1000), 0), MAX_BUDGET_MS)
+
+
+__all__ = ["Connection", "Flag"]

@@ -1,0 +1,1 @@
+"""One connection to the broker: the part that clients and workers share."""

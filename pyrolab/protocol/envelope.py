@@ -1,0 +1,161 @@
+"""The envelope: the one frame of a message that the broker reads.
+
+It is a fixed binary header followed by the target's name. `pack` and `parse` are the only code that
+knows its bytes; `docs/protocol.md` is the table for everybody else. This file does not know our role.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from enum import IntEnum, IntFlag
+from typing import Any, NamedTuple
+
+from pyrolab.errors import ProtocolError, VersionMismatch
+from pyrolab.protocol.limits import MAX_NAME_CHARS
+
+MAGIC = b"PYRL"
+VERSION = 1
+#: "no deadline" in the budget field.
+NO_DEADLINE = 0xFFFF_FFFF
+#: Longest deadline that the field can carry: 49 days.
+MAX_BUDGET_MS = NO_DEADLINE - 1
+
+_HEADER = struct.Struct(">4sBBBBQQQIIQ")
+HEADER_BYTES = _HEADER.size
+#: Magic, version and kind stay at these places in every version, so that a mismatch can be answered.
+_PREFIX = struct.Struct(">4sBB")
+
+
+class Kind(IntEnum):
+    """What a message is. The numbers are part of the protocol."""
+
+    HELLO = 1  #: peer → broker: who I am
+    WELCOME = 2  #: broker → peer: your session, my limits
+    BYE = 3  #: either way: this session ends
+    PING = 4  #: peer → broker: I live; the stamp is my clock
+    PONG = 5  #: broker → peer: so do I
+    REFUSED = 6  #: the message with this call number was not carried out, and why
+    OFFER = 16  #: worker → broker: I host this service
+    WITHDRAW = 17  #: worker → broker: no longer
+    DESCRIBE = 18  #: client → broker: what does this service offer?
+    CALL = 32  #: client → broker → worker
+    RESULT = 33  #: worker → broker → client: the value
+    RAISED = 34  #: worker → broker → client: the exception
+    CANCEL = 35  #: client → broker → worker: never mind
+    ENDED = 36  #: broker → worker: this client session has ended
+
+
+class Flag(IntFlag):
+    """What the broker must know of a call without reading its body."""
+
+    NONE = 0
+    READ = 1  #: changes nothing: may be repeated, and passes a reservation
+    ONEWAY = 2  #: nobody waits for an answer
+    URGENT = 4  #: runs beside whatever is running
+
+
+class Envelope(NamedTuple):
+    """The routing part of a message.
+
+    `session` and `call` name a call together: the broker gives out sessions, a client numbers its calls
+    upwards. `stamp` is a clock in ms: the sender's own on the way back, the *receiver's* own, as last
+    heard, on the way to the instrument, so that a receiver can tell the age of what it gets without any
+    synchronised clocks. `budget_ms` is the time that remains. `number` depends on the kind. `token` is the
+    fencing token of a reservation.
+    """
+
+    kind: int
+    flags: int = 0
+    buffers: int = 0
+    session: int = 0
+    call: int = 0
+    stamp: int = 0
+    budget_ms: int = NO_DEADLINE
+    number: int = 0
+    token: int = 0
+    target: bytes = b""
+
+    def pack(self) -> bytes:
+        """The header frame."""
+        return pack(*self)
+
+
+def pack(
+    kind: int,
+    flags: int = 0,
+    buffers: int = 0,
+    session: int = 0,
+    call: int = 0,
+    stamp: int = 0,
+    budget_ms: int = NO_DEADLINE,
+    number: int = 0,
+    token: int = 0,
+    target: bytes = b"",
+) -> bytes:
+    """The header frame of these fields."""
+    return (
+        _HEADER.pack(MAGIC, VERSION, kind, flags, buffers, session, call, stamp, budget_ms, number, token)
+        + target
+    )
+
+
+def parse(header: bytes) -> Envelope:
+    """The envelope in a header frame.
+
+    Raises `VersionMismatch` for another version of the protocol, `ProtocolError` for anything else that
+    is not a header.
+    """
+    if len(header) < HEADER_BYTES:
+        raise _not_a_header(header)
+    magic, version, *fields = _HEADER.unpack_from(header)
+    if magic != MAGIC or version != VERSION:
+        raise _not_a_header(header)
+    target = header[HEADER_BYTES:]
+    if len(target) > MAX_NAME_CHARS:
+        raise ProtocolError(f"the target's name has {len(target)} bytes; {MAX_NAME_CHARS} are allowed")
+    return Envelope._make((*fields, target))
+
+
+def _not_a_header(header: bytes) -> ProtocolError:
+    if len(header) >= _PREFIX.size:
+        magic, version, _ = _PREFIX.unpack_from(header)
+        if magic == MAGIC and version != VERSION:
+            return VersionMismatch(
+                f"the peer speaks version {version} of the protocol, this side version {VERSION}; "
+                "bring both to the same PyroLab release",
+                theirs=version,
+                ours=VERSION,
+            )
+    return ProtocolError("this is not a PyroLab message")
+
+
+def check_frames(envelope: Envelope, frames: Sequence[Any]) -> None:
+    """Raise `ProtocolError` unless the frames after the header are a body and the stated buffers."""
+    expected = envelope.buffers + (1 if envelope.kind in WITH_BODY else 0)
+    if len(frames) != expected:
+        raise ProtocolError(
+            f"a {_name(envelope.kind)} message with {envelope.buffers} buffers has {expected} frames "
+            f"after its header, this one {len(frames)}"
+        )
+
+
+def _name(kind: int) -> str:
+    try:
+        return Kind(kind).name
+    except ValueError:
+        return f"kind {kind}"
+
+
+#: The kinds that carry a msgpack body; the others are a header alone.
+WITH_BODY = frozenset(
+    {Kind.HELLO, Kind.WELCOME, Kind.REFUSED, Kind.OFFER, Kind.CALL, Kind.RESULT, Kind.RAISED}
+)
+
+_STAMP = struct.Struct(">Q")
+_STAMP_AT = slice(24, 32)
+
+
+def restamp(header: bytes, stamp: int) -> bytes:
+    """The same header with another clock value, for passing a message on."""
+    return header[: _STAMP_AT.start] + _STAMP.pack(stamp) + header[_STAMP_AT.stop :]
