@@ -15,7 +15,7 @@ from pyrolab.client import keeper
 from pyrolab.client.calls import ANSWERS, CallTable, Pending
 from pyrolab.errors import CallTimedOut, CommunicationError, ConnectionClosedError
 from pyrolab.link.link import Link, refusal
-from pyrolab.protocol.envelope import MAX_BUDGET_MS, NO_DEADLINE, Envelope, Flag, Kind, pack
+from pyrolab.protocol.envelope import MAX_BUDGET_MS, NO_DEADLINE, Envelope, Kind, pack
 from pyrolab.protocol.names import Location
 
 #: How much longer than its deadline a caller waits for the broker's word on what became of its call.
@@ -29,7 +29,7 @@ class Connection:
     def __init__(self, location: Location, name: str = "") -> None:
         self._calls = CallTable()
         self._reading = threading.Lock()
-        self._followers: dict[Pending, threading.Lock] = {}
+        self._followers: dict[Pending, _Gate] = {}
         self._link = Link(location, "client", name)
         keeper.keep(self)
 
@@ -124,21 +124,23 @@ class Connection:
     # -- leader and followers ------------------------------------------------------------------------
 
     def _wait_for(self, pending: Pending, deadline: float | None) -> None:
-        while not pending.done:
-            if self._reading.acquire(blocking=False):
-                try:
-                    self._lead(pending, deadline)
-                finally:
-                    self._reading.release()
-                    self._promote()
-            else:
-                self._follow(pending, deadline)
-            if deadline is not None and not pending.done and time.monotonic() >= deadline:
-                raise CallTimedOut(
-                    "the deadline passed, and neither the service nor the broker has answered; "
-                    "the call may have run",
-                    call=pending.number,
-                )
+        try:
+            while not pending.done:
+                if self._reading.acquire(blocking=False):
+                    try:
+                        self._lead(pending, deadline)
+                    finally:
+                        self._reading.release()
+                else:
+                    self._follow(pending, deadline)
+                if deadline is not None and not pending.done and time.monotonic() >= deadline:
+                    raise CallTimedOut(
+                        "the deadline passed, and neither the service nor the broker has answered; "
+                        "the call may have run",
+                        call=pending.number,
+                    )
+        finally:
+            self._promote()
 
     def _lead(self, pending: Pending, deadline: float | None) -> None:
         """Read for everybody until our own answer is there."""
@@ -155,35 +157,28 @@ class Connection:
 
     def _follow(self, pending: Pending, deadline: float | None) -> None:
         """Sleep until our answer is there, or the place of the leader is free."""
-        gate = threading.Lock()
-        gate.acquire()
+        gate = _Gate()
         self._followers[pending] = gate
-        pending.on_done = gate.release
+        pending.on_done = gate.open
         try:
-            if pending.done:
-                return
-            if self._reading.acquire(blocking=False):  # the leader went before we were on the list
-                self._reading.release()
-                return
-            remaining = _FOREVER_S if deadline is None else max(deadline - time.monotonic(), 0)
-            gate.acquire(timeout=remaining)
+            if pending.done or not self._reading.locked():
+                return  # the answer came, or the leader went, before we were on the list
+            gate.pass_through(_FOREVER_S if deadline is None else max(deadline - time.monotonic(), 0))
         finally:
             pending.on_done = None
             self._followers.pop(pending, None)
 
     def _promote(self) -> None:
-        """Wake one follower, so that somebody reads."""
-        while self._followers:
+        """Wake one follower if nobody reads. Everybody who stops waiting does this, so one always reads."""
+        while self._followers and not self._reading.locked():
             try:
-                pending, gate = next(iter(self._followers.items()))
+                pending = next(iter(self._followers))
             except (StopIteration, RuntimeError):
                 continue  # the list changed under us: look again
-            self._followers.pop(pending, None)
-            try:
-                gate.release()
-            except RuntimeError:
-                continue  # its answer came at this moment: wake another
-            return
+            gate = self._followers.pop(pending, None)
+            if gate is not None:
+                gate.open()
+                return
 
     def _drain(self) -> None:
         """Take in everything that has arrived; the reader's right is held."""
@@ -213,10 +208,26 @@ class Connection:
             self._promote()
 
 
+class _Gate:
+    """Closed until somebody opens it; opening it twice is the same as once."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def open(self) -> None:
+        try:
+            self._lock.release()
+        except RuntimeError:
+            pass  # somebody else opened it at the same moment
+
+    def pass_through(self, timeout_s: float) -> None:
+        self._lock.acquire(timeout=timeout_s)
+
+
 def _budget_ms(budget_s: float | None) -> int:
     if budget_s is None:
         return NO_DEADLINE
     return min(max(int(budget_s * 1000), 0), MAX_BUDGET_MS)
-
-
-__all__ = ["Connection", "Flag"]

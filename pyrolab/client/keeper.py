@@ -12,7 +12,8 @@ class Kept(Protocol):
     """What the keeper looks after."""
 
     @property
-    def closed(self) -> bool: ...
+    def closed(self) -> bool:
+        """Whether there is nothing to keep any longer."""
 
     def tend(self) -> None:
         """Take in what has arrived and ping if it is time; must not block."""

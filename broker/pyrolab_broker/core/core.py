@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from typing_extensions import assert_never
 
 from pyrolab.errors import ProtocolError, VersionMismatch
-from pyrolab.protocol.envelope import Envelope, Flag, Kind, check_frames, parse
+from pyrolab.protocol.envelope import Envelope, Kind, check_frames, parse
 from pyrolab_broker.core.calls import Calls
 from pyrolab_broker.core.events import (
     Action,
@@ -148,6 +148,3 @@ class Core:
             self._calls.undelivered(peer, envelope.session, envelope.call)
         if not (event.slow and peer.role is Role.WORKER):
             self._sessions.unreachable(event.peer, event.slow)
-
-
-__all__ = ["Core", "Flag"]

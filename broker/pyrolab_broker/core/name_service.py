@@ -9,6 +9,7 @@ from pyrolab.errors import NamingError, ProtocolError
 from pyrolab.protocol import codec, exceptions
 from pyrolab.protocol.envelope import Kind
 from pyrolab.protocol.interface import Interface, Method, Parameter
+from pyrolab.protocol.names import URI
 from pyrolab_broker.core.names import Entry, NameTable
 
 Answer = tuple[Kind, bytes, list[Any]]
@@ -17,8 +18,9 @@ Answer = tuple[Kind, bytes, list[Any]]
 class NameService:
     """Answers calls from the table of names."""
 
-    def __init__(self, names: NameTable) -> None:
+    def __init__(self, names: NameTable, is_offered: Callable[[bytes], bool]) -> None:
         self._names = names
+        self._is_offered = is_offered
         self._methods: Mapping[str, Callable[..., Any]] = {
             "count": lambda: len(names.list()),
             "list": self._list,
@@ -48,6 +50,9 @@ class NameService:
         return _travelling(self._names.entry(name), return_metadata)
 
     def _register(self, name: str, uri: str, safe: bool = False, metadata: Sequence[str] = ()) -> None:
+        parsed = URI(str(uri))
+        if self._is_offered(parsed.object.encode()):  # ours, by whatever address its worker reached us
+            uri = f"{parsed.protocol}:{parsed.object}"
         self._names.register(name, str(uri), metadata or (), safe)
 
     def _remove(self, *names: str) -> int:

@@ -29,7 +29,7 @@ class State:
         self.services: dict[bytes, Service] = {}
         self.queued_bytes = 0
         self.names = NameTable(settings.max_names)
-        self.name_service = NameService(self.names)
+        self.name_service = NameService(self.names, self.services.__contains__)
         self.actions: list[Action] = []
         #: When `Tick` is wanted next, at the latest.
         self.wake_at = 0.0
