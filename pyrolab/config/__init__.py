@@ -1,0 +1,1 @@
+"""Configuration: its schema, safe reading, checking, and the user's own file."""
