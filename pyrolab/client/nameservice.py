@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Literal, overload
 
-from pyrolab.client.finding import broker_location
+from pyrolab.link.finding import broker_location
 from pyrolab.client.proxy import Proxy
 from pyrolab.errors import NamingError
 from pyrolab.protocol.envelope import Flag

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pyrolab.client.connection import Connection
-from pyrolab.client.finding import broker_location
+from pyrolab.link.finding import broker_location
 from pyrolab.errors import CommunicationError, ConnectionClosedError, ServiceGone
 from pyrolab.protocol import codec
 from pyrolab.protocol.envelope import Flag, Kind

@@ -7,6 +7,7 @@ threads: each use of the socket holds `lock`, and waiting happens outside it.
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import platform
@@ -14,7 +15,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgpack
@@ -248,9 +249,17 @@ class Link:
 _FROM_BROKER = frozenset({Kind.WELCOME, Kind.PONG, Kind.RESULT, Kind.RAISED, Kind.REFUSED})
 
 
+#: Linux's monotonic clock stands still while a computer sleeps; a call that slept with it must look old.
+_clock_ns: Callable[[], int] = (
+    functools.partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
+    if sys.platform == "linux"
+    else time.monotonic_ns
+)
+
+
 def clock_ms() -> int:
     """This process's clock, which never goes back, in ms; only its own process compares its values."""
-    return int(time.monotonic() * 1000)
+    return _clock_ns() // 1_000_000
 
 
 def refusal(body: Any) -> Exception:

@@ -1,0 +1,137 @@
+"""`Daemon`: hosts objects and classes on the bus. It connects out to a broker and listens nowhere itself."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+from pyrolab.errors import DaemonError
+from pyrolab.link.finding import broker_location
+from pyrolab.protocol.names import URI, Location, check_name, new_object_id
+from pyrolab.worker.execution import Executor
+from pyrolab.worker.hosting import Hosted
+from pyrolab.worker.reception import Reception
+
+log = logging.getLogger("pyrolab.worker")
+Self = TypeVar("Self", bound="Daemon")
+
+#: How long `close` waits for a call that is running.
+CLOSE_TIMEOUT_S = 10.0
+
+
+class Daemon:
+    """A process's place on the bus, at the broker `nameserver` ("host:port").
+
+    Without it, the broker is found as everywhere: `PYROLAB_NAMESERVER`, the user's configuration,
+    localhost:9090. If no broker runs yet, that is logged, and the daemon connects as soon as there is one.
+    `host` and `port` are where Pyro's daemon would listen; this one does not, and ignores them.
+    """
+
+    def __init__(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        nameserver: str | Location | None = None,
+        *,
+        name: str = "",
+    ) -> None:
+        self._location = nameserver if isinstance(nameserver, Location) else broker_location(nameserver)
+        self._hosted: dict[str, Executor] = {}
+        self._ids_by_subject: dict[int, str] = {}
+        self._shutdown = threading.Event()
+        self._reception = Reception(self._location, name)
+        self._reception.open()
+
+    @property
+    def location(self) -> Location:
+        """The broker's address."""
+        return self._location
+
+    @property
+    def locationStr(self) -> str:  # noqa: N802 - Pyro's name
+        """The broker's address as text."""
+        return str(self._location)
+
+    def register(self, obj_or_class: Any, objectId: str | None = None, force: bool = False) -> URI:
+        """Host an object, or a class whose instances are made as its `behavior` says; returns its URI.
+
+        It can be called from now on. Raises `DaemonError` if it is hosted here already and not `force`,
+        `NamingError` if `objectId` is no name or is taken.
+        """
+        if self._shutdown.is_set():
+            raise DaemonError("this daemon has been shut down; make a new one")
+        object_id = check_name(objectId) if objectId else new_object_id()
+        held = self._ids_by_subject.get(id(obj_or_class))
+        if (held or object_id in self._hosted) and not force:
+            raise DaemonError(
+                f"{obj_or_class!r} is registered already, as {held or object_id}; "
+                "unregister it first, or use force=True"
+            )
+        if force:
+            self._discard(held or object_id)
+        executor = Executor(Hosted(object_id, obj_or_class), self._reception)
+        self._reception.add(executor)
+        executor.start()
+        self._hosted[object_id] = executor
+        self._ids_by_subject[id(obj_or_class)] = object_id
+        return self.uriFor(object_id)
+
+    def unregister(self, objectOrId: Any) -> None:
+        """Host something no longer. Raises `DaemonError` if it was not hosted here."""
+        object_id = self._id_of(objectOrId)
+        self._discard(object_id)
+
+    def uriFor(self, objectOrId: Any) -> URI:
+        """The URI of something that is hosted here. Raises `DaemonError` if it is not."""
+        return URI.of_object(self._id_of(objectOrId), self._location)
+
+    def _id_of(self, subject: Any) -> str:
+        object_id = subject if isinstance(subject, str) else self._ids_by_subject.get(id(subject))
+        if object_id is None or object_id not in self._hosted:
+            raise DaemonError(f"{subject!r} is not registered with this daemon")
+        return object_id
+
+    def _discard(self, object_id: str) -> None:
+        executor = self._hosted.pop(object_id, None)
+        if executor is None:
+            return
+        for subject, held in list(self._ids_by_subject.items()):
+            if held == object_id:
+                del self._ids_by_subject[subject]
+        self._reception.remove(executor)
+        if not executor.end(CLOSE_TIMEOUT_S):
+            log.warning("%s is still busy with a call after %g s; not waiting", object_id, CLOSE_TIMEOUT_S)
+
+    def requestLoop(self, loopCondition: Callable[[], bool] = lambda: True) -> None:
+        """Stay until `shutdown` is called, Ctrl-C, or `loopCondition()` turns false; then close."""
+        try:
+            while not self._shutdown.wait(0.2) and loopCondition():
+                pass
+        finally:
+            self.close()
+
+    def shutdown(self) -> None:
+        """End `requestLoop`; from any thread, from a service's method, or from a signal handler."""
+        self._shutdown.set()
+
+    def close(self) -> None:
+        """End all services, in the order in which they came, and leave the broker."""
+        self._shutdown.set()
+        for object_id in list(self._hosted):
+            self._discard(object_id)
+        self._reception.close()
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "connected" if self._reception.connected else "not connected"
+        return f"<Daemon at {self._location}, {len(self._hosted)} services, {state}>"

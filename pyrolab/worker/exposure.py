@@ -1,0 +1,156 @@
+"""What a class lets others use, and how it is hosted: `expose`, `oneway`, `readonly`, `behavior`.
+
+The decorators only leave marks; nothing here hosts or looks at instances. Private names are never exposed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+Marked = TypeVar("Marked")
+
+#: Where the marks are kept. On a class: the names that it exposes itself.
+EXPOSED_NAMES = "_pyro_exposed_names"
+_EXPOSED, _ONEWAY, _READONLY = "_pyroExposed", "_pyroOneway", "_pyro_readonly"
+_BEHAVIOR = "_pyro_behavior"
+INSTANCE_MODES = ("session", "single", "percall")
+#: Methods that Python itself calls and that a service may offer.
+OFFERED_DUNDERS = frozenset(
+    {
+        "__len__",
+        "__contains__",
+        "__getitem__",
+        "__setitem__",
+        "__delitem__",
+        "__iter__",
+        "__next__",
+        "__call__",
+        "__enter__",
+        "__exit__",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Behavior:
+    """How instances of a hosted class come to be, and how many calls its worker takes at a time."""
+
+    instance_mode: str = "session"
+    instance_creator: Callable[[type], Any] | None = None
+    credit: int = 1
+
+
+def expose(member: Marked) -> Marked:
+    """Let proxies use a class (all its own public members), a method or a property.
+
+    Raises `AttributeError` for a private name, because a name with a leading underscore never leaves its class.
+    """
+    if inspect.isclass(member):
+        names = frozenset(name for name, value in vars(member).items() if _can_expose(name, value))
+        setattr(member, EXPOSED_NAMES, names | member.__dict__.get(EXPOSED_NAMES, frozenset()))
+        return member
+    function = _function_of(member)
+    name = getattr(function, "__name__", "")
+    if is_private(name):
+        raise AttributeError(f"{name!r} is private and can't be exposed; give it a public name")
+    setattr(function, _EXPOSED, True)
+    return member
+
+
+def oneway(method: Marked) -> Marked:
+    """Don't let callers wait for this method: they get None at once, and never an error of it."""
+    setattr(_function_of(method), _ONEWAY, True)
+    return method
+
+
+def readonly(method: Marked) -> Marked:
+    """This method changes nothing: it may be repeated when an answer is lost."""
+    setattr(_function_of(method), _READONLY, True)
+    return method
+
+
+def behavior(
+    instance_mode: str = "session",
+    instance_creator: Callable[[type], Any] | None = None,
+    credit: int = 1,
+) -> Callable[[type], type]:
+    """Say how a class is hosted.
+
+    `instance_mode`: one instance for each client session ("session"), one for all ("single"), or a new one
+    for each call ("percall"). `instance_creator(cls)` makes the instances, instead of `cls()`. `credit` is
+    how many calls the worker holds at a time: 1 for an instrument, so that nothing waits where it can't be
+    recalled; more for software that should answer a stream of short calls quickly.
+    Raises `ValueError` or `TypeError` if one of them is wrong.
+    """
+    if not isinstance(instance_mode, str):
+        raise TypeError("behavior needs parentheses and a mode: @behavior(instance_mode='single')")
+    if instance_mode not in INSTANCE_MODES:
+        raise ValueError(f"instance_mode is one of {', '.join(INSTANCE_MODES)}, not {instance_mode!r}")
+    if instance_creator is not None and not callable(instance_creator):
+        raise TypeError("instance_creator must be callable: it gets the class and returns an instance")
+    if not 1 <= credit <= 1024:
+        raise ValueError(f"credit must be from 1 to 1024, not {credit}")
+    marks = Behavior(instance_mode, instance_creator, credit)
+
+    def decorate(cls: type) -> type:
+        if not inspect.isclass(cls):
+            raise TypeError("behavior is for classes")
+        setattr(cls, _BEHAVIOR, marks)
+        return cls
+
+    return decorate
+
+
+def behavior_of(cls: type) -> Behavior:
+    """How a class wants to be hosted."""
+    found = getattr(cls, _BEHAVIOR, None)
+    return found if isinstance(found, Behavior) else Behavior()
+
+
+def is_private(name: str) -> bool:
+    """Whether a name stays inside its class: a leading underscore, unless Python's own protocols need it."""
+    return name.startswith("_") and name not in OFFERED_DUNDERS
+
+
+def is_exposed(owner: type, name: str, member: Any) -> bool:
+    """Whether `member`, found as `name` in the class `owner`, may be used from outside."""
+    if is_private(name):
+        return False
+    names = owner.__dict__.get(EXPOSED_NAMES, frozenset())
+    return name in names or _has_mark(member, _EXPOSED)
+
+
+def is_oneway(member: Any) -> bool:
+    """Whether callers don't wait for it."""
+    return _has_mark(member, _ONEWAY)
+
+
+def is_readonly(member: Any) -> bool:
+    """Whether it changes nothing."""
+    return _has_mark(member, _READONLY)
+
+
+def _can_expose(name: str, value: Any) -> bool:
+    if is_private(name):
+        return False
+    return (
+        callable(value) or isinstance(value, (property, classmethod, staticmethod)) or _is_descriptor(value)
+    )
+
+
+def _is_descriptor(value: Any) -> bool:
+    return hasattr(type(value), "__get__") and not inspect.isclass(value)
+
+
+def _function_of(member: Any) -> Any:
+    """The function behind a method, class method, static method or property: marks live on it."""
+    if isinstance(member, property):
+        return member.fget or member.fset or member.fdel
+    return getattr(member, "__func__", member)
+
+
+def _has_mark(member: Any, mark: str) -> bool:
+    return bool(getattr(_function_of(member), mark, False))
