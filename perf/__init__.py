@@ -1,0 +1,1 @@
+"""Figures: PyroLab, its relatives and the bare transport, measured side by side in one run."""
