@@ -1,0 +1,124 @@
+"""The `pyrolab` command. Each command loads what it needs when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pyrolab import __version__
+from pyrolab.cli.configuration import config_app
+
+app = typer.Typer(
+    name="pyrolab",
+    help="Every instrument of a lab as a local Python object.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(config_app)
+
+ConfigFile = Annotated[
+    Path | None, typer.Argument(help="A configuration (YAML). Without it, the one that you made your own.")
+]
+Host = Annotated[str | None, typer.Option(help="Host of the broker, or host:port.")]
+Port = Annotated[int | None, typer.Option(help="Port of the broker.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"PyroLab {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", "-v", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Every instrument of a lab as a local Python object."""
+
+
+@app.command()
+def up(
+    config: ConfigFile = None,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", "-f", help="Stay here until Ctrl-C (for systemd, containers).")
+    ] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait until everything is up.")] = 60.0,
+) -> None:
+    """Start the broker and the daemons of a configuration; return when every service can be reached."""
+    from pyrolab.cli import processes
+
+    raise typer.Exit(processes.up(config, foreground, timeout))
+
+
+@app.command()
+def down() -> None:
+    """Stop everything that `up` started."""
+    from pyrolab.cli import processes
+
+    raise typer.Exit(processes.down())
+
+
+@app.command()
+def ps(json: AsJson = False) -> None:
+    """Show what runs: name servers, daemons, services."""
+    from pyrolab.cli import processes
+
+    raise typer.Exit(processes.ps(json))
+
+
+@app.command()
+def info(
+    name: Annotated[str | None, typer.Argument(help="A name server, daemon or service.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Show where PyroLab keeps its files and what runs, or all about one entry of the configuration."""
+    from pyrolab.cli import information
+
+    raise typer.Exit(information.info(name, json))
+
+
+@app.command()
+def nslist(host: Host = None, port: Port = None, prefix: str = "", json: AsJson = False) -> None:
+    """List the names that a broker knows."""
+    from pyrolab.cli import brokers
+
+    raise typer.Exit(brokers.nslist(host, port, prefix, json))
+
+
+@app.command()
+def broker(
+    host: Annotated[str, typer.Option(help="Where to listen; 'public' means every network.")] = "localhost",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 9090,
+    max_clients: Annotated[int, typer.Option(min=1, help="Connected clients at most.")] = 200,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen on a network although nobody's identity is checked.")
+    ] = False,
+) -> None:
+    """Run a broker here until Ctrl-C, without a configuration."""
+    from pyrolab.cli import brokers
+
+    raise typer.Exit(brokers.serve(host, port, max_clients, insecure))
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is said in a sentence, and the exit code is 1."""
+    from pyrolab.errors import PyroError
+
+    try:
+        app()
+    except (PyroError, OSError) as error:
+        print(f"pyrolab: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
