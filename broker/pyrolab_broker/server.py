@@ -96,7 +96,7 @@ class Broker:
         """Have closed connections reported to the loop, as messages from a peer that only we can be."""
         inside = f"inproc://{secrets.token_hex(8)}"
         self._router.bind(inside)
-        monitor = self._router.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        monitor = self._router.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_MONITOR_STOPPED)
         reporter = self._context.socket(zmq.DEALER)
         reporter.setsockopt(zmq.ROUTING_ID, self._insider)
         reporter.setsockopt(zmq.LINGER, 0)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Any, Literal, overload
 
-from pyrolab.link.finding import broker_location
 from pyrolab.client.proxy import Proxy
 from pyrolab.errors import NamingError
+from pyrolab.link.finding import broker_location
 from pyrolab.protocol.envelope import Flag
 from pyrolab.protocol.names import NAME_SERVICE, URI, Location
 

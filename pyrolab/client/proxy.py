@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pyrolab.client.connection import Connection
-from pyrolab.link.finding import broker_location
 from pyrolab.errors import CommunicationError, ConnectionClosedError, ServiceGone
+from pyrolab.link.finding import broker_location
 from pyrolab.protocol import codec
 from pyrolab.protocol.envelope import Flag, Kind
 from pyrolab.protocol.exceptions import unpack_exception
@@ -208,10 +209,8 @@ class Proxy:
         self._pyroRelease()
 
     def __del__(self) -> None:
-        try:
+        if "_connection" in self.__dict__ and not sys.is_finalizing():
             self._pyroRelease()
-        except (AttributeError, CommunicationError, RuntimeError, TypeError):
-            pass  # half-made, or the interpreter is ending
 
     def __repr__(self) -> str:
         state = "connected" if self._pyroConnected else "not connected"

@@ -51,7 +51,7 @@ class Daemon:
         return self._location
 
     @property
-    def locationStr(self) -> str:  # noqa: N802 - Pyro's name
+    def locationStr(self) -> str:
         """The broker's address as text."""
         return str(self._location)
 

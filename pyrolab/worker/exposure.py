@@ -46,7 +46,7 @@ class Behavior:
 def expose(member: Marked) -> Marked:
     """Let proxies use a class (all its own public members), a method or a property.
 
-    Raises `AttributeError` for a private name, because a name with a leading underscore never leaves its class.
+    Raises `AttributeError` for a private name: a leading underscore never leaves its class.
     """
     if inspect.isclass(member):
         names = frozenset(name for name, value in vars(member).items() if _can_expose(name, value))

@@ -35,7 +35,7 @@ class Hosted:
         self._of_session: dict[int, Any] = {}
 
     def carry_out(self, call: CallBody, session: int) -> Any:
-        """Do what a call asks for. Raises what the service raises, `AttributeError` for what is not offered."""
+        """Do what a call asks for. Raises what the service raises, or `AttributeError`."""
         if len(call.steps) != 1 or not isinstance(call.steps[0], str):
             raise AttributeError(f"{self.object_id} has no such member: {call.steps!r}")
         name = call.steps[0]
@@ -130,6 +130,6 @@ def _end(instance: Any) -> None:
         if callable(method):
             try:
                 method(instance)
-            except Exception:  # noqa: BLE001 - whatever a driver raises, the daemon goes on closing the rest
+            except Exception:
                 log.exception("%s failed to %s", type(instance).__qualname__, ending)
             return

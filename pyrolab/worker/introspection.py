@@ -1,4 +1,4 @@
-"""Learn what a class offers by looking at the class; no instance is touched, because that may move something."""
+"""Learn what a class offers by looking at the class; touching an instance might move something."""
 
 from __future__ import annotations
 

@@ -1,0 +1,113 @@
+"""A core with named peers: tests say what comes in and compare everything that goes out."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgpack
+
+from pyrolab.protocol import codec
+from pyrolab.protocol.envelope import NO_DEADLINE, Kind, pack, parse
+from pyrolab.protocol.interface import Interface
+from pyrolab_broker.core.core import Core
+from pyrolab_broker.core.events import Action, Event, Received, Send, Suspected, Tick, Unreachable
+from pyrolab_broker.settings import BrokerSettings
+
+
+class Sent(NamedTuple):
+    """A message that the core sends, without what changes from run to run."""
+
+    to: str
+    kind: Kind
+    call: int = 0
+    body: Any = None
+
+
+class Table:
+    """Feeds events to a core; the time is set by hand."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.core = Core(BrokerSettings(**settings), "test-broker")
+        self.now = 1000.0
+        self.sessions: dict[str, int] = {}
+
+    def handle(self, event: Event) -> list[Sent]:
+        return [_sent(action) for action in self.core.handle(event, self.now) if isinstance(action, Send)]
+
+    def raw(self, event: Event) -> list[Action]:
+        return self.core.handle(event, self.now)
+
+    def message(self, peer: str, kind: int, body: Any = None, **fields: Any) -> list[Sent]:
+        frames = [] if body is None else [body if isinstance(body, bytes) else msgpack.packb(body)]
+        return self.handle(Received(peer.encode(), pack(kind, **fields), frames))
+
+    def join(self, *peers: str, role: str = "client", stamp: int = 7) -> None:
+        for peer in peers:
+            header = pack(Kind.HELLO, stamp=stamp)
+            actions = self.raw(Received(peer.encode(), header, [msgpack.packb({"role": role})]))
+            (welcome,) = [parse(a.frames[0]) for a in actions if isinstance(a, Send)]
+            assert welcome.kind == Kind.WELCOME
+            self.sessions[peer] = welcome.session
+
+    def offer(self, worker: str, object_id: str = "stage", credit: int = 1) -> list[Sent]:
+        interface, _ = codec.encode(Interface("tests:Stage").to_data())
+        return self.message(worker, Kind.OFFER, interface, call=1, number=credit, target=object_id.encode())
+
+    def call(
+        self, client: str, number: int, target: str = "stage", budget_ms: int = NO_DEADLINE, **fields: Any
+    ) -> list[Sent]:
+        body, _ = codec.encode_call(["move"], (number,), {})
+        return self.message(
+            client, Kind.CALL, body, call=number, target=target.encode(), budget_ms=budget_ms, **fields
+        )
+
+    def answer(self, worker: str, client: str, number: int, value: Any = None) -> list[Sent]:
+        return self.message(worker, Kind.RESULT, [value], session=self.sessions[client], call=number)
+
+    def ask_names(self, client: str, number: int, method: str, *args: Any, **kwargs: Any) -> Any:
+        body, _ = codec.encode_call([method], args, kwargs)
+        actions = self.raw(
+            Received(client.encode(), pack(Kind.CALL, call=number, target=b"Pyro.NameServer"), [body])
+        )
+        (send,) = [action for action in actions if isinstance(action, Send)]
+        return Kind(parse(send.frames[0]).kind), codec.decode(send.frames[1])
+
+    def tick(self, seconds: float = 0.0) -> list[Sent]:
+        self.now += seconds
+        return self.handle(Tick())
+
+    def suspect(self, peer: str) -> list[Sent]:
+        return self.handle(Suspected(peer.encode()))
+
+    def unreachable(self, peer: str, header: bytes = b"", slow: bool = False) -> list[Sent]:
+        return self.handle(Unreachable(peer.encode(), header or pack(Kind.PONG), slow))
+
+    def check(self) -> None:
+        """What must hold between any two events."""
+        state = self.core.state
+        waiting = running = 0
+        for service in state.services.values():
+            assert service.running <= service.credit
+            assert state.peers[service.worker.id] is service.worker
+            waiting += len(service.queue)
+            assert not (service.queue and service.running < service.credit), (
+                "credit and queue, but no dispatch"
+            )
+            for call in service.queue:
+                assert call.state.value == "waiting"
+                assert call.client.id in state.peers
+        for worker in state.workers.values():
+            running += len(worker.running)
+        assert state.queued_bytes >= 0
+        assert waiting or state.queued_bytes == 0
+        assert len(state.peers) == len(state.clients) + len(state.workers)
+
+
+def _sent(send: Send) -> Sent:
+    envelope = parse(bytes(send.frames[0]))
+    body = None
+    if envelope.kind == Kind.REFUSED:
+        body = msgpack.unpackb(send.frames[1])["code"]
+    elif len(send.frames) > 1 and envelope.kind in (Kind.RESULT, Kind.RAISED):
+        body = msgpack.unpackb(send.frames[1], strict_map_key=False)
+    return Sent(send.peer.decode(), Kind(envelope.kind), envelope.call, body)
