@@ -47,12 +47,6 @@ class Client(ABC):
 class System(ABC):
     """A system in processes of its own; the measuring process holds the client."""
 
-    #: Short name, as in `--systems`.
-    key: ClassVar[str]
-    #: As in the table.
-    label: ClassVar[str]
-    #: The module without which it cannot run.
-    requires: ClassVar[str]
     #: How it was set up, in words, for whoever doubts the figures.
     setup: ClassVar[str]
     #: Whether it can host many services in one worker.

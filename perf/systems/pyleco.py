@@ -9,7 +9,7 @@ from typing import Any
 
 import zmq
 from pyleco.coordinators.coordinator import Coordinator
-from pyleco.core.message import MessageTypes
+from pyleco.core.message import Message, MessageTypes
 from pyleco.core.serialization import generate_conversation_id
 from pyleco.utils.communicator import Communicator
 from pyleco.utils.coordinator_utils import ZmqMultiSocket
@@ -27,9 +27,6 @@ _SERVICE = "service"
 class Pyleco(System):
     """A pyleco Coordinator, and a MessageHandler as the worker."""
 
-    key = "pyleco"
-    label = "pyleco"
-    requires = "pyleco"
     setup = "Communicator, Coordinator, MessageHandler; arrays as additional binary payload, not in JSON"
 
     def start(self, services: int = 1) -> Address:
@@ -95,6 +92,14 @@ class _LoopbackSocket(ZmqMultiSocket):  # type: ignore[misc]  # untyped
         return int(self._sock.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
 
 
+class _Worker(MessageHandler):  # type: ignore[misc]  # untyped
+    """A worker that says when the Coordinator knows it."""
+
+    def finish_sign_in(self, response_message: Message) -> None:
+        super().finish_sign_in(response_message)
+        say()
+
+
 class _Service:
     def __init__(self) -> None:
         self._images = {size: image(size).tobytes() for size in (MIB, 8 * MIB)}
@@ -122,13 +127,12 @@ def _coordinate() -> None:
 
 def _serve(port: int) -> None:
     service = _Service()
-    worker = MessageHandler(_SERVICE, host="127.0.0.1", port=port)
+    worker = _Worker(_SERVICE, host="127.0.0.1", port=port)
     worker.timeout = _TIMEOUT_S
     worker.register_rpc_method(service.empty)
     worker.register_rpc_method(service.ten_arguments)
     worker.register_binary_rpc_method(service.fetch, return_binary_output=True)
     worker.register_binary_rpc_method(service.store, accept_binary_input=True)
-    say()
     worker.listen()
 
 

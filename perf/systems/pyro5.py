@@ -9,7 +9,7 @@ from typing import Any
 import Pyro5
 import Pyro5.client
 import Pyro5.server
-import serpent
+import serpent  # type: ignore[import-untyped]
 
 from perf.children import end_with_parent, say
 from perf.payloads import MIB, TEN_ARGUMENTS, Image, as_image, image
@@ -22,10 +22,9 @@ _POOL = 200
 class Pyro(System):
     """A Pyro5 daemon with its thread pool."""
 
-    key = "pyro5"
-    label = "Pyro5"
-    requires = "Pyro5"
-    setup = f"serpent (its default); thread pool raised to {_POOL}; arrays as bytes, decoded with serpent.tobytes"
+    setup = (
+        f"serpent (its default); thread pool raised to {_POOL}; arrays as bytes, decoded with serpent.tobytes"
+    )
     many_services = True
 
     def start(self, services: int = 1) -> Address:

@@ -12,9 +12,6 @@ from perf.systems.wire import WireClient, serve
 class RawDirect(System):
     """DEALER to ROUTER."""
 
-    key = "raw_direct"
-    label = "raw direct"
-    requires = "zmq"
     setup = "prepared frames of PyroLab's layout; an echoing worker in a process of its own, no broker"
 
     def start(self, services: int = 1) -> Address:
@@ -27,7 +24,7 @@ class RawDirect(System):
 
 
 def _worker() -> None:
-    socket = zmq.Context.instance().socket(zmq.ROUTER)
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.ROUTER)
     socket.bind("tcp://127.0.0.1:*")
     say(endpoint=socket.getsockopt_string(zmq.LAST_ENDPOINT))
     serve(socket)

@@ -14,9 +14,6 @@ from perf.systems.wire import WireClient, serve
 class RawProxy(System):
     """DEALER, `zmq.proxy` (ROUTER and DEALER), DEALER."""
 
-    key = "raw_proxy"
-    label = "raw zmq.proxy"
-    requires = "zmq"
     setup = "prepared frames of PyroLab's layout; the C proxy and an echoing worker in processes of their own"
 
     def start(self, services: int = 1) -> Address:
@@ -31,7 +28,7 @@ class RawProxy(System):
 
 
 def _proxy() -> None:
-    context = zmq.Context.instance()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
     frontend, backend = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
     ends = {}
     for name, socket in (("frontend", frontend), ("backend", backend)):
@@ -42,7 +39,7 @@ def _proxy() -> None:
 
 
 def _worker(endpoint: str) -> None:
-    socket = zmq.Context.instance().socket(zmq.DEALER)
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
     socket.connect(endpoint)
     say()
     serve(socket)

@@ -43,14 +43,14 @@ def serve(socket: zmq.Socket[bytes]) -> None:
         if data is None:
             socket.send_multipart((frames[0], RESULT, NOTHING))
         else:
-            socket.send_multipart((frames[0], _RESULT_WITH_BUFFER, _FETCHED, data), copy=False)
+            socket.send_multipart((frames[0], _RESULT_WITH_BUFFER, _FETCHED, data.data), copy=False)
 
 
 class WireClient(Client):
     """A DEALER that sends prepared frames: nothing is encoded or decoded."""
 
     def __init__(self, endpoint: str) -> None:
-        self._socket = zmq.Context.instance().socket(zmq.DEALER)
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.connect(endpoint)
 
@@ -68,7 +68,7 @@ class WireClient(Client):
         return as_image(self._call((CALL, FETCH[size]))[2].buffer)
 
     def store(self, image: Image) -> None:
-        self._socket.send_multipart((_CALL_WITH_BUFFER, _STORE, image), copy=False)
+        self._socket.send_multipart((_CALL_WITH_BUFFER, _STORE, image.data), copy=False)
         receive(self._socket, 2)
 
     def pipelines(self) -> Mapping[str, Pipeline]:

@@ -1,0 +1,156 @@
+"""The figures to reach, as data, and whether a run reached them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from perf.figures import Point, Run
+from perf.imports import IMPORT, LOADED
+from perf.statistics import Summary, ratio, summarize
+
+
+class Bound(Enum):
+    """Which way a figure may go."""
+
+    AT_MOST = "≤"
+    AT_LEAST = "≥"
+
+
+class Verdict(Enum):
+    """What came of a target."""
+
+    REACHED = "reached"
+    MISSED = "missed"
+    UNKNOWN = "not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A figure to reach: of one point against another, or of a point alone."""
+
+    what: str
+    point: Point
+    against: Point | None
+    bound: Bound
+    limit: float
+    unit: str = "×"
+
+    @property
+    def wanted(self) -> str:
+        """The bound as text."""
+        return f"{self.bound.value} {self.limit:g} {self.unit}".rstrip()
+
+
+OURS = "pyrolab"
+OUR_PIPELINE = f"{OURS} future"
+
+
+def _ours(workload: str) -> Point:
+    return Point(workload, OURS)
+
+
+TARGETS = (
+    Target(
+        "empty brokered call, p50, against raw zmq.proxy",
+        _ours("empty"),
+        Point("empty", "raw_proxy"),
+        Bound.AT_MOST,
+        1.35,
+    ),
+    Target(
+        "empty brokered call, p50, against pyleco",
+        _ours("empty"),
+        Point("empty", "pyleco"),
+        Bound.AT_MOST,
+        0.85,
+    ),
+    Target(
+        "pipelined calls of one client, against Pyro5's sequential calls",
+        Point("pipeline", OUR_PIPELINE),
+        Point("pipeline", "pyro5 sequential"),
+        Bound.AT_LEAST,
+        2.5,
+    ),
+    Target(
+        "8 MiB array returned, MB/s, against raw zmq.proxy with copy=False",
+        _ours("fetch_8"),
+        Point("fetch_8", "raw_proxy"),
+        Bound.AT_LEAST,
+        0.85,
+    ),
+    Target(
+        "8 MiB array returned, MB/s, against Pyro5 with the same bytes",
+        _ours("fetch_8"),
+        Point("fetch_8", "pyro5"),
+        Bound.AT_LEAST,
+        12,
+    ),
+    Target(
+        "8 MiB array sent, MB/s, against Pyro5 with the same bytes",
+        _ours("store_8"),
+        Point("store_8", "pyro5"),
+        Bound.AT_LEAST,
+        12,
+    ),
+    Target(
+        "p50 with 100 services registered, against 1",
+        _ours("services_100"),
+        _ours("services_1"),
+        Bound.AT_MOST,
+        1.1,
+    ),
+    Target("import pyrolab.api", Point(IMPORT, "pyrolab.api"), None, Bound.AT_MOST, 120, "ms"),
+    Target(
+        "zmq, numpy, pydantic, typer loaded by it",
+        Point(LOADED, "pyrolab.api"),
+        None,
+        Bound.AT_MOST,
+        0,
+        "of them",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A target and what was measured."""
+
+    target: Target
+    measured: Summary | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the median is within the bound."""
+        if self.measured is None:
+            return Verdict.UNKNOWN
+        target = self.target
+        within = (
+            self.measured.median <= target.limit
+            if target.bound is Bound.AT_MOST
+            else self.measured.median >= target.limit
+        )
+        return Verdict.REACHED if within else Verdict.MISSED
+
+    @property
+    def margin(self) -> float | None:
+        """How many times better than the bound; below 1 is missed. None where there is no such ratio."""
+        if self.measured is None or not self.measured.median or not self.target.limit:
+            return None
+        part = self.measured.median / self.target.limit
+        return part if self.target.bound is Bound.AT_LEAST else 1 / part
+
+
+def outcomes(run: Run) -> list[Outcome]:
+    """Every target, with what the run has for it."""
+    return [Outcome(target, _measured(run, target)) for target in TARGETS]
+
+
+def _measured(run: Run, target: Target) -> Summary | None:
+    series = run.series.get(target.point)
+    if series is None:
+        return None
+    if target.against is None:
+        return summarize(series.rounds)
+    baseline = run.series.get(target.against)
+    return ratio(series, baseline) if baseline is not None else None
