@@ -28,17 +28,18 @@ _HERE = (PUBLIC_HOST, "localhost", "127.0.0.1", "::1", "0.0.0.0", "::")  # noqa:
 
 @dataclass(frozen=True)
 class Planned:
-    """A process to run: its module, what it is told, what must run before it, what it hosts."""
+    """A process to run: what it is told, what must run before it, what it hosts."""
 
     key: Key
     instructions: dict[str, Any]
     needs: tuple[Key, ...] = ()
     services: tuple[str, ...] = ()
+    module: str = ""
 
     @property
-    def module(self) -> str:
-        """What `python -m` runs."""
-        return _MODULES[self.key.kind]
+    def runs(self) -> str:
+        """The module that `python -m` runs."""
+        return self.module or _MODULES[self.key.kind]
 
     def told(self, addresses: Mapping[str, str]) -> dict[str, Any]:
         """What the process is told, now that these name servers run at these addresses.

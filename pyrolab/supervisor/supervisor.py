@@ -144,7 +144,7 @@ class Supervisor:
         key = planned.key
         log.info("starting %s", key)
         child = Child(
-            planned.module,
+            planned.runs,
             planned.told(self._addresses),
             log_file(key.kind.value, key.name),
             self._mark,
