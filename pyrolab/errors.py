@@ -50,6 +50,14 @@ class PoolFull(BusyError):
     """The broker serves as many clients as it may (`limit`); try again when one has left."""
 
 
+class NoBroker(NotExecuted):
+    """No broker answers where one is looked for."""
+
+
+class NotSent(NotExecuted, ConnectionClosedError):
+    """The connection was lost before the call could be sent."""
+
+
 class ServiceGone(NotExecuted):
     """No live worker offers this service now."""
 

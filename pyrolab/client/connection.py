@@ -13,7 +13,7 @@ from typing import Any
 
 from pyrolab.client import keeper
 from pyrolab.client.calls import ANSWERS, CallTable, Pending
-from pyrolab.errors import CallTimedOut, CommunicationError, ConnectionClosedError
+from pyrolab.errors import CallTimedOut, CommunicationError, ConnectionClosedError, NotSent
 from pyrolab.link.link import Link, refusal
 from pyrolab.protocol.envelope import MAX_BUDGET_MS, NO_DEADLINE, Envelope, Kind, pack
 from pyrolab.protocol.names import Location
@@ -70,7 +70,22 @@ class Connection:
         budget_s: float | None = None,
         on_done: Callable[[], None] | None = None,
     ) -> Pending:
-        """Send a request; `wait` for its answer. Raises `ConnectionClosedError` if nothing was sent."""
+        """Send a request; `wait` for its answer. Raises `NotSent` if nothing was sent."""
+        try:
+            return self._send(target, body, kind, flags, budget_s, on_done)
+        except NotSent as error:
+            self._lost(error)
+            raise
+
+    def _send(
+        self,
+        target: bytes,
+        body: Sequence[Any],
+        kind: Kind,
+        flags: int,
+        budget_s: float | None,
+        on_done: Callable[[], None] | None,
+    ) -> Pending:
         link = self._link
         with link.lock:  # numbers go out in order
             pending = self._calls.begin(flags, on_done)
@@ -82,13 +97,11 @@ class Connection:
                 pending.number,
                 link.stamp,
                 _budget_ms(budget_s),
-                0,
-                0,
-                target,
+                target=target,
             )
             try:
                 link.send_locked([header, *body])
-            except ConnectionClosedError:
+            except NotSent:
                 self._calls.forget(pending)
                 raise
         return pending

@@ -23,10 +23,10 @@ import zmq
 
 import pyrolab
 from pyrolab.errors import (
-    CommunicationError,
     ConnectionClosedError,
+    NoBroker,
+    NotSent,
     ProtocolError,
-    TimeoutError,
     from_refusal,
 )
 from pyrolab.link.readiness import Readiness
@@ -49,7 +49,7 @@ Message = tuple[Envelope, list[Any]]
 class Link:
     """A session with the broker at `location`, in the `role` of a client or a worker.
 
-    Raises `CommunicationError` (or what the broker answers, such as `PoolFull`) if there can be none.
+    Raises `NoBroker`, or what the broker answers (such as `PoolFull`), if there can be none.
     """
 
     def __init__(self, location: Location, role: str, name: str = "", timeout_s: float = CONNECT_TIMEOUT_S):
@@ -97,7 +97,7 @@ class Link:
         while not self._events() & zmq.POLLOUT:
             elapsed = time.monotonic() - start
             if elapsed > timeout_s:
-                raise CommunicationError(
+                raise NoBroker(
                     f"{self.location} does not answer like a PyroLab broker (waited {timeout_s:g} s); "
                     "another program may use this port: `pyrolab doctor` tells more",
                     location=str(self.location),
@@ -143,18 +143,19 @@ class Link:
     # -- sending and receiving -----------------------------------------------------------------------
 
     def send(self, frames: Sequence[Any]) -> None:
-        """Send a message now, or raise `ConnectionClosedError`: nothing is queued for a dead connection."""
+        """Send a message now, or raise `NotSent`: nothing is queued for a dead connection."""
         with self.lock:
             self.send_locked(frames)
 
     def send_locked(self, frames: Sequence[Any]) -> None:
         """`send`, for somebody who holds the lock."""
         if self.closed:
-            raise ConnectionClosedError(f"the connection to {self.location} is closed")
+            raise NotSent(f"the connection to {self.location} is closed")
         try:
             self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
         except zmq.ZMQError as error:
-            raise self._lost(error) from None
+            reason = "" if error.errno == zmq.EAGAIN else f" ({error.strerror})"
+            raise NotSent(f"{self._is_lost()}{reason}") from None
         if self._waiting and self._events() & zmq.POLLIN:
             self._readiness.wake()  # sending has swallowed the signal that the waiting thread sleeps for
 
@@ -185,7 +186,7 @@ class Link:
         events = self._events()
         if not events & zmq.POLLIN:
             if not events & zmq.POLLOUT:
-                raise self._lost(None)
+                raise ConnectionClosedError(self._is_lost())
             return None
         frame = self._socket.recv(zmq.NOBLOCK, copy=False)
         frames = [frame]
@@ -197,11 +198,10 @@ class Link:
     def _events(self) -> int:
         return _number(self._socket, zmq.EVENTS)
 
-    def _lost(self, error: zmq.ZMQError | None) -> ConnectionClosedError:
-        reason = f" ({error.strerror})" if error is not None and error.errno != zmq.EAGAIN else ""
-        return ConnectionClosedError(
-            f"the connection to the broker at {self.location} is lost{reason}; "
-            "it may be restarting: the next use connects again"
+    def _is_lost(self) -> str:
+        return (
+            f"the connection to the broker at {self.location} is lost; it may be restarting: "
+            "the next use connects again"
         )
 
     # -- waiting and liveness ------------------------------------------------------------------------
@@ -322,19 +322,19 @@ def _check_listening(location: Location, timeout_s: float) -> None:
     try:
         socket.create_connection((host, location.port), max(timeout_s, 0.1)).close()
     except ConnectionRefusedError:
-        raise CommunicationError(
+        raise NoBroker(
             f"no broker runs at {location}; start one with `pyrolab up CONFIG` or `pyrolab broker`, "
             "or say where it is: PYROLAB_NAMESERVER=host:port",
             location=str(location),
         ) from None
     except socket.gaierror:
-        raise CommunicationError(
+        raise NoBroker(
             f"there is no computer named {location.host!r} that this one knows; check the spelling, "
             "or use its IP address",
             location=str(location),
         ) from None
     except OSError as error:
-        raise CommunicationError(
+        raise NoBroker(
             f"{location} cannot be reached ({error}); is the computer on, and the port open in its firewall?",
             location=str(location),
         ) from None
