@@ -1,0 +1,355 @@
+"""Values to bytes and back: a msgpack body, and the large arrays beside it as buffers of their own.
+
+No pickle, no eval, and nothing is imported because a peer named it. What cannot travel is a `SerializeError`
+with the path to it before anything is sent; whatever is wrong with received bytes is a `ProtocolError`.
+`docs/values.md` is the same for readers who write another codec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
+
+import msgpack
+
+from pyrolab.errors import ProtocolError, SerializeError
+from pyrolab.protocol import bounds, builtin, codes
+from pyrolab.protocol.limits import DEFAULT_LIMITS, MAX_NAME_CHARS, Limits
+
+Buffer: TypeAlias = memoryview
+Packing: TypeAlias = "Callable[[Encoder, Any], msgpack.ExtType]"
+Unpacking: TypeAlias = "Callable[[Decoder, bytes], Any]"
+
+#: Encoders whose memory has grown past this are thrown away after use.
+_KEEP_BYTES = 1 << 20
+_PACKER_BYTES = 1 << 12
+VERBS = frozenset({"call", "get", "set", "del"})
+
+
+class CallBody(NamedTuple):
+    """What a call asks for: `steps` lead from the service to the member that `verb` is done to.
+
+    A step is a name, or a list of one index.
+    """
+
+    steps: list[str | list[Any]]
+    verb: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+
+
+class Encoder:
+    """Packs one value; `buffers` collects what travels beside the body."""
+
+    __slots__ = ("_codec", "_level", "_packers", "_packing", "buffers")
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._packing = codec.packing
+        self._packers: list[msgpack.Packer] = []
+        self._level = 0
+        self.buffers: list[Buffer] = []
+
+    def nested(self, value: Any) -> bytes:
+        """`value` as msgpack; may be called while another value is being packed."""
+        level = self._level
+        if level == len(self._packers):
+            self._packers.append(self._new_packer(level))
+        self._level = level + 1
+        try:
+            return self._pack(self._packers[level], value)
+        finally:
+            self._level = level
+
+    def extend(self, code: int, value: Any) -> msgpack.ExtType:
+        """An extension whose payload is `value` as msgpack."""
+        return codes.extension(code, self.nested(value))
+
+    def attach(self, buffer: Buffer) -> int:
+        """Send `buffer` beside the body, uncopied; returns its number."""
+        self.buffers.append(buffer)
+        return len(self.buffers) - 1
+
+    def _new_packer(self, level: int) -> msgpack.Packer:
+        if level > DEFAULT_LIMITS.depth:
+            raise SerializeError(f"nested deeper than {DEFAULT_LIMITS.depth} levels")
+        return msgpack.Packer(default=self._default, strict_types=True, buf_size=_PACKER_BYTES)
+
+    def _pack(self, packer: msgpack.Packer, value: Any) -> bytes:
+        before = len(self.buffers)
+        try:
+            body: bytes = packer.pack(value)
+        except UnicodeEncodeError:
+            pass
+        else:
+            has_binary = 0xC4 in body or 0xC5 in body or 0xC6 in body
+            if not has_binary or not builtin.holds_bytearray(value):
+                return body
+        del self.buffers[before:]
+        disguised: bytes = packer.pack(builtin.disguise(value))
+        return disguised
+
+    def _default(self, value: Any) -> msgpack.ExtType:
+        pack = self._packing.get(type(value)) or self._codec.packing_of(type(value))
+        return pack(self, value)
+
+
+_NO_BUFFERS: set[int] = set()
+
+
+class Decoder:
+    """Unpacks one message; keeps account of its buffers."""
+
+    __slots__ = ("_buffers", "_codec", "_level", "_unused", "limits", "plain", "writable")
+
+    def __init__(
+        self, codec: Codec, buffers: Sequence[Any], limits: Limits, writable: bool, plain: bool
+    ) -> None:
+        self._codec = codec
+        self._buffers = buffers
+        self._unused = set(range(len(buffers))) if buffers else _NO_BUFFERS
+        self._level = 0
+        self.limits = limits
+        self.writable = writable
+        self.plain = plain
+
+    def unpack(self, body: bytes) -> Any:
+        """The one value in `body`; the lengths in it are capped by its own size."""
+        return msgpack.unpackb(body, ext_hook=self._extension, strict_map_key=False, timestamp=3)
+
+    def nested(self, payload: bytes) -> Any:
+        """The value in an extension's payload."""
+        if self._level >= self.limits.depth:
+            raise ProtocolError(f"nested deeper than {self.limits.depth} levels")
+        self._level += 1
+        value = self.unpack(payload)
+        self._level -= 1
+        return value
+
+    def items(self, payload: bytes) -> list[Any]:
+        """The elements of the array in an extension's payload."""
+        value = self.nested(payload)
+        if type(value) is not list:
+            raise ProtocolError(f"an extension's payload is of type {type(value).__name__}, not an array")
+        return value
+
+    def claim(self, number: Any) -> memoryview:
+        """The bytes of a buffer; each may be claimed once."""
+        if type(number) is not int or number not in self._unused:
+            raise ProtocolError(f"an array names buffer {number!r:.40}, which is not there or used already")
+        self._unused.remove(number)
+        return memoryview(self._buffers[number]).cast("B")
+
+    def finish(self) -> None:
+        """Raise `ProtocolError` if a buffer was used by nothing."""
+        if self._unused:
+            raise ProtocolError(f"no array uses buffers {sorted(self._unused)}")
+
+    def _extension(self, code: int, payload: bytes) -> Any:
+        unpack = builtin.UNPACKING.get(code)
+        if unpack is None:
+            if self.plain:
+                raise ProtocolError(f"an extension of code {code} has no place in this message")
+            unpack = self._codec.unpacking_of(code)
+        return unpack(self, payload)
+
+
+class Codec:
+    """A set of types that travel. The functions of this module belong to the one that everybody shares.
+
+    A codec made from a `parent` travels with all the types of its parent, also those registered later, and
+    with its own, so that a daemon can say what becomes of its services without telling any other.
+    """
+
+    def __init__(self, parent: Codec | None = None) -> None:
+        self._parent = parent
+        self._extensions: dict[type, Packing] = {}
+        self._unpacking: dict[int, Unpacking] = {}
+        self._idle: list[Encoder] = []
+        #: How the types met so far are packed.
+        self.packing: dict[type, Packing] = dict(builtin.PACKING)
+
+    def encode(self, value: Any, *, path: str = "value") -> tuple[bytes, list[Buffer]]:
+        """`value` as a body and buffers, which are the memory of its large arrays, not copies.
+
+        Raises `SerializeError`, with the path to the part that cannot travel; `path` names the value itself.
+        """
+        return self._run(value, lambda: iter([(path, value)]))
+
+    def decode(
+        self,
+        body: Any,
+        buffers: Sequence[Any] = (),
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        writable: bool = False,
+        plain: bool = False,
+    ) -> Any:
+        """The value of a body and its buffers.
+
+        Arrays are read-only views of the received memory, or copies if `writable`. With `plain`, for a process
+        that passes values on and must not look anything up, only builtin types are taken.
+        Raises `ProtocolError` on bad input, and nothing else.
+        """
+        if type(body) is not bytes:
+            body = bytes(body)
+        decoder = Decoder(self, buffers, limits, writable, plain)
+        try:
+            if len(body) > limits.depth or len(body) > limits.elements:
+                bounds.check(body, limits)
+            value = decoder.unpack(body)
+        except ProtocolError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a peer chose these bytes; no error of theirs may surprise us
+            raise ProtocolError(
+                f"a value could not be read: {type(error).__name__}: {error!s:.200}"
+            ) from error
+        if buffers:
+            decoder.finish()
+        return value
+
+    def encode_call(
+        self,
+        steps: Sequence[str | list[Any]],
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
+        verb: str = "call",
+    ) -> tuple[bytes, list[Buffer]]:
+        """The body of a call; raises `SerializeError` with a path such as `args[1]['x']` or `speed`."""
+        call = [list(steps), verb, list(args), kwargs or {}]
+        return self._run(call, lambda: _parts_of_call(call))
+
+    def decode_call(
+        self,
+        body: Any,
+        buffers: Sequence[Any] = (),
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        writable: bool = False,
+    ) -> CallBody:
+        """What `encode_call` packed. Raises `ProtocolError` if it is no call."""
+        call = self.decode(body, buffers, limits=limits, writable=writable)
+        if type(call) is not list or len(call) != 4:
+            raise ProtocolError("a call is an array of steps, verb, arguments and keyword arguments")
+        steps, verb, args, kwargs = call
+        if type(steps) is not list or not all([_is_step(step) for step in steps]):
+            raise ProtocolError("the steps of a call are names or arrays of one index")
+        if type(verb) is not str or verb not in VERBS:
+            raise ProtocolError(f"{verb!r:.40} is no verb; a call knows {', '.join(sorted(VERBS))}")
+        if type(args) is not list or type(kwargs) is not dict or (kwargs and not all(map(_is_name, kwargs))):
+            raise ProtocolError("the arguments of a call are an array, and a map with names as keys")
+        return CallBody(steps, verb, args, kwargs)
+
+    def register_extension(
+        self, code: int, kind: type, pack: Callable[[Any], Any], unpack: Callable[[Any], Any]
+    ) -> None:
+        """Let instances of `kind`, and of its subclasses, travel as extension `code`.
+
+        `pack` turns one into a value that can travel, `unpack` turns that value back. Codes 64 to 127 are free;
+        56 to 59 are kept for services, callables, streams and members.
+        """
+        if code not in codes.USER_CODES and code not in codes.RESERVED:
+            raise ValueError(f"{code} is no free extension code; take one from 64 to 127")
+        if code in self._unpacking and kind not in self._extensions:
+            raise ValueError(f"extension code {code} is taken already; take another one from 64 to 127")
+        self._extensions[kind] = lambda encoder, value: encoder.extend(code, pack(value))
+        self._unpacking[code] = lambda decoder, payload: unpack(decoder.nested(payload))
+        self.packing[kind] = self._extensions[kind]
+
+    def packing_of(self, kind: type) -> Packing:
+        """How instances of a type are packed that is met for the first time. Raises `SerializeError`."""
+        found = self._extension_of(kind)
+        if found is None:
+            from pyrolab.protocol import kinds
+
+            found = kinds.packing_of(kind)
+            if len(self.packing) >= _KNOWN_TYPES:  # classes made on the fly must not fill the memory
+                self.packing.clear()
+                self.packing.update(builtin.PACKING)
+            self.packing[kind] = found
+        return found
+
+    def unpacking_of(self, code: int) -> Unpacking:
+        """How an extension is unpacked. Raises `ProtocolError` for an unknown code."""
+        found = self._unpacking.get(code)
+        if found is not None:
+            return found
+        if self._parent is not None:
+            return self._parent.unpacking_of(code)
+        from pyrolab.protocol import kinds
+
+        return kinds.unpacking_of(code)
+
+    def reason_against(self, value: Any) -> str | None:
+        """Why `value` cannot travel; None if it can."""
+        try:
+            self._attempt(value)
+        except Exception as error:  # noqa: BLE001 - a property or a dtype of the user's may raise anything
+            return _reason(error)
+        return None
+
+    def _extension_of(self, kind: type) -> Packing | None:
+        for base in kind.__mro__:
+            if base in self._extensions:
+                return self._extensions[base]
+        return self._parent._extension_of(kind) if self._parent else None
+
+    def _run(self, value: Any, roots: Callable[[], Iterator[tuple[str, Any]]]) -> tuple[bytes, list[Buffer]]:
+        try:
+            return self._attempt(value)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it gets the path to its cause
+            from pyrolab.protocol.offenders import locate
+
+            path, reason = locate(roots(), self.reason_against, _reason(error))
+            raise SerializeError(f"{path}: {reason}", path=path) from None
+
+    def _attempt(self, value: Any) -> tuple[bytes, list[Buffer]]:
+        try:
+            encoder = self._idle.pop()
+        except IndexError:
+            encoder = Encoder(self)
+        body = encoder.nested(value)  # after an error, the encoder is dropped
+        bounds.check(body, DEFAULT_LIMITS)
+        buffers = encoder.buffers
+        if buffers:
+            encoder.buffers = []
+        if len(body) < _KEEP_BYTES:
+            self._idle.append(encoder)
+        return body, buffers
+
+
+_KNOWN_TYPES = 512
+
+
+def _parts_of_call(call: list[Any]) -> Iterator[tuple[str, Any]]:
+    steps, _, args, kwargs = call
+    yield "steps", steps
+    yield from ((f"args[{index}]", value) for index, value in enumerate(args))
+    yield from kwargs.items()
+
+
+def _is_name(name: Any) -> bool:
+    return type(name) is str and len(name) <= MAX_NAME_CHARS
+
+
+def _is_step(step: Any) -> bool:
+    return _is_name(step) if type(step) is str else type(step) is list and len(step) == 1
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, (SerializeError, bounds.OutOfBounds)):
+        return str(error)
+    if isinstance(error, RecursionError) or "recursion limit" in str(error):
+        return f"nested deeper than {DEFAULT_LIMITS.depth} levels"
+    return f"it cannot travel: {type(error).__name__}: {error!s:.200}"
+
+
+#: The codec that everybody shares.
+CODEC = Codec()
+encode = CODEC.encode
+decode = CODEC.decode
+encode_call = CODEC.encode_call
+decode_call = CODEC.decode_call
+register_extension = CODEC.register_extension
+decode_plain = partial(CODEC.decode, plain=True)
