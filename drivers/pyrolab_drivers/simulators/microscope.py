@@ -27,9 +27,6 @@ BLACK_LEVEL = 100
 class SimulatedMicroscope(Camera):
     """Sees the chip, the fibres that the stage moves above it, and the light of the laser in it."""
 
-    #: Magnification of the objective.
-    magnification = 20.0
-
     def __init__(self, stage: Positioner, laser: LightSource, seed: int = 0) -> None:
         super().__init__()
         self._bench = OpticalBench(stage, laser, seed)
@@ -56,6 +53,11 @@ class SimulatedMicroscope(Camera):
     def pixel_size(self) -> Micrometres:
         """Edge of one pixel of the sensor, in µm; divided by `magnification`, on the chip."""
         return 6.5
+
+    @property
+    def magnification(self) -> float:
+        """Magnification of the objective."""
+        return 20.0
 
     @property
     def exposure_limits(self) -> tuple[Seconds, Seconds]:

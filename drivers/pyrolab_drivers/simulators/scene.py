@@ -25,7 +25,7 @@ _OXIDE, _SILICON, _GRATING = 0.15, 0.22, 0.38
 _GRATING_EDGE_UM, _TAPER_UM, _TOOTH_UM = 13.0, 28.0, 2.6
 _CLADDING_UM: Micrometres = 62.5
 #: Brightness per mW of light that leaves the plane of the chip there.
-_SCATTER_FIBRE, _SCATTER_GRATING, _SCATTER_WAVEGUIDE = 0.75, 1.2, 0.07
+_SCATTER_FIBRE, _SCATTER_GRATING, _SCATTER_WAVEGUIDE = 0.75, 0.6, 0.07
 
 
 @dataclass(frozen=True, slots=True)
