@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pyrolab import __version__
+from pyrolab import __version__, config
 from pyrolab.cli.configuration import config_app
 
 app = typer.Typer(
@@ -21,7 +21,10 @@ app = typer.Typer(
 app.add_typer(config_app)
 
 ConfigFile = Annotated[
-    Path | None, typer.Argument(help="A configuration (YAML). Without it, the one that you made your own.")
+    Path | None,
+    typer.Argument(
+        metavar="[CONFIG]", help="A configuration (YAML). Without it, the one that you made your own."
+    ),
 ]
 Host = Annotated[str | None, typer.Option(help="Host of the broker, or host:port.")]
 Port = Annotated[int | None, typer.Option(help="Port of the broker.")]
@@ -45,7 +48,7 @@ def options(
 
 @app.command()
 def up(
-    config: ConfigFile = None,
+    file: ConfigFile = None,
     foreground: Annotated[
         bool, typer.Option("--foreground", "-f", help="Stay here until Ctrl-C (for systemd, containers).")
     ] = False,
@@ -54,7 +57,7 @@ def up(
     """Start the broker and the daemons of a configuration; return when every service can be reached."""
     from pyrolab.cli import processes
 
-    raise typer.Exit(processes.up(config, foreground, timeout))
+    raise typer.Exit(processes.up(file, foreground, timeout))
 
 
 @app.command()
@@ -110,7 +113,9 @@ def broker(
 def main() -> None:
     """Run the command line; what goes wrong is said in a sentence, and the exit code is 1."""
     from pyrolab.errors import PyroError
+    from pyrolab.link.finding import ask_user_config
 
+    ask_user_config(lambda: config.user_nameserver())
     try:
         app()
     except (PyroError, OSError) as error:

@@ -1,18 +1,24 @@
-"""The user's own configuration: the one that commands use when none is named."""
+"""The user's own configuration: the one that commands use when none is named.
+
+The schema is loaded only if there is such a file, so that asking costs nothing where there is none.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pyrolab.config.models import DEFAULT_NAME, PyroLabConfiguration
 from pyrolab.config.places import user_config_file
 from pyrolab.protocol.names import Location
+
+if TYPE_CHECKING:
+    from pyrolab.config.models import PyroLabConfiguration
 
 
 def user_config() -> PyroLabConfiguration | None:
     """The user's configuration, or None if there is none; raises `ConfigurationError` if it is wrong."""
     path = user_config_file()
-    return PyroLabConfiguration.from_file(path) if path.exists() else None
+    return _read(path) if path.exists() else None
 
 
 def update_config(filename: str | Path) -> None:
@@ -21,8 +27,7 @@ def update_config(filename: str | Path) -> None:
     Directories in it become absolute, so that modules beside the file are still found.
     Raises `FileNotFoundError` or `ConfigurationError`, and then changes nothing.
     """
-    config = PyroLabConfiguration.from_file(filename)
-    export_config(config, user_config_file())
+    export_config(_read(filename), user_config_file())
 
 
 def reset_config() -> None:
@@ -47,10 +52,11 @@ def user_nameserver() -> Location | None:
     config = user_config()
     if config is None or not config.nameservers:
         return None
-    name = DEFAULT_NAME if DEFAULT_NAME in config.nameservers else _first(config)
-    return config.nameservers[name].location
+    candidates = ["default", *(config.autolaunch.nameservers or []), *config.nameservers]
+    return next(config.nameservers[name].location for name in candidates if name in config.nameservers)
 
 
-def _first(config: PyroLabConfiguration) -> str:
-    started = config.autolaunch.nameservers or []
-    return next(iter([*started, *config.nameservers]))
+def _read(filename: str | Path) -> PyroLabConfiguration:
+    from pyrolab.config.models import PyroLabConfiguration
+
+    return PyroLabConfiguration.from_file(filename)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from pyrolab.supervisor.process_setup import log_to_stderr, on_signals, own_import_path
+from pyrolab.supervisor.process_setup import (
+    ask_the_users_configuration,
+    log_to_stderr,
+    on_signals,
+    own_import_path,
+)
 
 if __name__ == "__main__":
     own_import_path()
@@ -27,6 +32,7 @@ def main() -> int:
     """Host until the supervisor ends or says so; returns the exit code."""
     lifeline = Lifeline()
     log_to_stderr()
+    ask_the_users_configuration()
     plan = lifeline.plan
     home = plan["locations"][plan["home"]]
     settings = DaemonConfiguration.from_yaml(plan["daemon"])

@@ -31,6 +31,14 @@ def log_to_stderr() -> None:
     faulthandler.enable()
 
 
+def ask_the_users_configuration() -> None:
+    """Let services, too, find the broker where the user's configuration says it is."""
+    from pyrolab import config
+    from pyrolab.link.finding import ask_user_config
+
+    ask_user_config(lambda: config.user_nameserver())
+
+
 def on_signals(finish: Callable[[], object]) -> None:
     """Call `finish` when the process is asked to end by a signal; Ctrl-C is one."""
 
