@@ -86,6 +86,7 @@ def _serve() -> None:
     Channel.COMPRESSION_THRESHOLD = _NEVER_COMPRESS
     server = ThreadedServer(_Service(), hostname="127.0.0.1", port=0)
     server.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    server._listen()  # as its `start` does first, so that nobody is told too early
     say(port=server.port)
     server.start()
 

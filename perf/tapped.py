@@ -1,0 +1,100 @@
+"""A broker, a worker or a client whose moments are noted, or that is profiled: a child of `profile_call`.
+
+Run as `python -m perf.tapped ROLE MODE [ADDRESS]`, where the mode is `moments` or `functions`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+
+from perf.children import say
+from perf.systems.pyrolab_bus import Service
+from perf.taps import CALL, DONE, ENTER, LEAVE, WOKE, Profiles, Tape, tap_after, tap_sockets
+from pyrolab.api import Daemon, Proxy
+from pyrolab.link.readiness import Readiness
+from pyrolab_broker.server import Broker
+from pyrolab_broker.settings import BrokerSettings
+
+#: Longer than a run, so that no sign of life comes between the moments of a call.
+_HEARTBEAT_S = 60.0
+_LINES = 25
+
+
+class Witness:
+    """What this process tells about itself."""
+
+    def __init__(self, mode: str) -> None:
+        self.tape = Tape()
+        self.profiles = Profiles() if mode == "functions" else None
+        if self.profiles is None:
+            tap_sockets(self.tape)
+            tap_after(Readiness, "wait", self.tape, WOKE)
+
+    def clear(self) -> None:
+        """Forget what was."""
+        self.tape.moments.clear()
+
+    def report(self) -> None:
+        """Say what was noted."""
+        if self.profiles is not None:
+            say(table=self.profiles.table(_LINES))
+        else:
+            say(moments=self.tape.moments)
+
+    def listen(self) -> None:
+        """Answer the harness, beside the main thread; end when it goes."""
+        threading.Thread(target=self._listen, name="questions", daemon=True).start()
+
+    def _listen(self) -> None:
+        for line in sys.stdin:
+            if "clear" in json.loads(line):
+                self.clear()
+                say()
+            else:
+                self.report()
+        os._exit(0)
+
+
+def _broker(witness: Witness) -> None:
+    with Broker(port=0, settings=BrokerSettings(heartbeat_s=_HEARTBEAT_S)) as broker:
+        say(nameserver=str(broker.address))
+        witness.listen()
+        if witness.profiles is not None:
+            witness.profiles.begin()
+        broker.serve_forever()
+
+
+def _worker(witness: Witness, nameserver: str) -> None:
+    if witness.profiles is None:
+        tap_after(Service, "empty", witness.tape, LEAVE, ENTER)
+    with Daemon(nameserver=nameserver) as daemon:
+        say(uri=str(daemon.register(Service)))
+        witness.listen()
+        daemon.requestLoop()
+
+
+def _client(witness: Witness, uri: str) -> None:
+    """Do as many calls as it is asked for, in lines of JSON; the calls before are forgotten."""
+    with Proxy(uri) as proxy:
+        proxy.empty()
+        say()
+        if witness.profiles is not None:
+            witness.profiles.begin()
+        for line in sys.stdin:
+            witness.clear()
+            mark = witness.tape.mark
+            for _ in range(json.loads(line)["calls"]):
+                mark(CALL)
+                proxy.empty()
+                mark(DONE)
+            witness.report()
+
+
+_ROLES: dict[str, Callable[..., None]] = {"broker": _broker, "worker": _worker, "client": _client}
+
+if __name__ == "__main__":
+    _ROLES[sys.argv[1]](Witness(sys.argv[2]), *sys.argv[3:])
