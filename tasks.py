@@ -178,7 +178,7 @@ def check(arguments: list[str]) -> int:
     ]
     failed = []
     for command in checks:
-        words = " ".join([Path(command[0]).stem, *command[1:2]])
+        words = " ".join([Path(command[0]).stem, *(word for word in command[1:] if word.isalpha())])
         say(words)
         if run(command):
             failed.append(words)
