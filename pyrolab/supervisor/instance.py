@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,9 @@ from types import TracebackType
 import psutil
 
 from pyrolab.config.places import private_directory, run_directory
+
+#: How long the system may take to carry out a kill.
+_KILL_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -70,28 +74,28 @@ def has_mark(pid: int, mark: str) -> bool:
         return False
 
 
-def end_leftovers(record: Record, grace_s: float) -> list[int]:
-    """End what a dead supervisor's processes have left; returns the pids that had to be killed.
+def end_processes(pids: Iterable[int], mark: str, grace_s: float) -> list[int]:
+    """Wait until the processes with `mark` have ended; returns the pids that had to be killed.
 
     They end by themselves when their supervisor does; only one that is stuck in a driver is killed.
     """
-    alive = [pid for pid in record.children if has_mark(pid, record.mark)]
-    deadline = time.monotonic() + grace_s
+    stuck = _wait_for_end([pid for pid in pids if has_mark(pid, mark)], mark, grace_s)
+    for pid in stuck:
+        try:
+            psutil.Process(pid).kill()
+        except psutil.NoSuchProcess:
+            pass  # it went by itself after all
+    _wait_for_end(stuck, mark, _KILL_S)
+    return stuck
+
+
+def _wait_for_end(alive: list[int], mark: str, patience_s: float) -> list[int]:
+    """Wait until all have ended, or the time is over; returns those that have not."""
+    deadline = time.monotonic() + patience_s
     while alive and time.monotonic() < deadline:
         time.sleep(0.05)
-        alive = [pid for pid in alive if has_mark(pid, record.mark)]
-    for pid in alive:
-        _kill(pid)
+        alive = [pid for pid in alive if has_mark(pid, mark)]
     return alive
-
-
-def _kill(pid: int) -> None:
-    try:
-        process = psutil.Process(pid)
-        process.kill()
-        process.wait(5)
-    except psutil.NoSuchProcess:
-        pass
 
 
 def _record_file() -> Path:

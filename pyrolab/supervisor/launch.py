@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -11,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pyrolab.supervisor.logs import open_log
+from pyrolab.supervisor.logs import open_log_for
 
 #: Names the mark that tells our processes from others that have got the same number since.
 MARK_OPTION = "--mark"
@@ -88,8 +87,7 @@ def _parse(line: bytes) -> Report | None:
 
 
 def _popen(command: Sequence[str], log: Path, directory: Path) -> subprocess.Popen[bytes]:
-    descriptor = open_log(log)
-    try:
+    with open_log_for(log) as descriptor:
         return subprocess.Popen(  # noqa: S603 - our own module, our own arguments
             command,
             stdin=subprocess.PIPE,
@@ -98,19 +96,14 @@ def _popen(command: Sequence[str], log: Path, directory: Path) -> subprocess.Pop
             cwd=directory,
             **apart(),
         )
-    finally:
-        os.close(descriptor)
 
 
 def start_in_background(command: Sequence[str], log: Path, directory: Path) -> subprocess.Popen[bytes]:
     """Start a process that outlives this one and its terminal; it writes to `log`."""
-    descriptor = open_log(log)
-    try:
+    with open_log_for(log) as descriptor:
         return subprocess.Popen(  # noqa: S603 - our own module, our own arguments
             command, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, cwd=directory, **apart()
         )
-    finally:
-        os.close(descriptor)
 
 
 def apart() -> dict[str, Any]:

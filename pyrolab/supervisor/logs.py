@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyrolab.config.places import file_name, log_directory
@@ -17,12 +19,17 @@ def log_file(kind: str, name: str = "") -> Path:
     return log_directory() / (f"{kind}-{file_name(name)}.log" if name else f"{kind}.log")
 
 
-def open_log(path: Path) -> int:
-    """Open a log for appending and return its descriptor; a large one is put aside first."""
+@contextmanager
+def open_log_for(path: Path) -> Iterator[int]:
+    """A descriptor for a process that is about to start; a large log is put aside first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > ROTATE_BYTES:
         path.replace(path.with_name(path.name + ".1"))
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def last_lines(path: Path, count: int = 10, since: int = 0) -> list[str]:

@@ -36,10 +36,11 @@ from pyrolab.supervisor.core import (
     StopAsked,
     Tick,
 )
+from pyrolab.supervisor.guardian import Guardian
 from pyrolab.supervisor.instance import (
     InstanceLock,
     Record,
-    end_leftovers,
+    end_processes,
     forget_record,
     read_record,
     write_record,
@@ -74,6 +75,7 @@ class Supervisor:
         self._mark = mark or secrets.token_hex(8)
         self._started = time.time()
         self._children: dict[Key, Child] = {}
+        self._guardian = Guardian(self._mark, run_directory())
         self._events: queue.SimpleQueue[Event | _Question] = queue.SimpleQueue()
         self._record: Record | None = None
         #: Where the name servers that run here can be reached.
@@ -99,6 +101,7 @@ class Supervisor:
             finally:
                 control.close()
                 self._end_abruptly()
+                self._guardian.dismiss()
                 forget_record()
 
     def _loop(self, on_change: Callable[[Answer], object]) -> None:
@@ -172,6 +175,7 @@ class Supervisor:
         pids = [child.pid for child in self._children.values()]
         self._record = Record(**{**vars(self._record), "children": pids})
         write_record(self._record)
+        self._guardian.watch(pids)
 
     def _end_abruptly(self) -> None:
         """Whatever still runs now (the loop has failed) ends with its lifeline or is killed."""
@@ -264,7 +268,7 @@ def _clean_up_after_the_last(grace_s: float) -> None:
     last = read_record()
     if last is None:
         return
-    killed = end_leftovers(last, grace_s)
+    killed = end_processes(last.children, last.mark, grace_s)
     if killed:
         log.warning("killed what a dead supervisor had left: processes %s", killed)
     forget_record()

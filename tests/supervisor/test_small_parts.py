@@ -32,9 +32,8 @@ def test_a_large_log_is_put_aside(home: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(logs, "ROTATE_BYTES", 10)
     path = logs.log_file("daemon", "a/b")
     for _ in range(2):
-        descriptor = logs.open_log(path)
-        os.write(descriptor, b"more than ten bytes\n")
-        os.close(descriptor)
+        with logs.open_log_for(path) as descriptor:
+            os.write(descriptor, b"more than ten bytes\n")
     assert path.read_text() == path.with_name(path.name + ".1").read_text() == "more than ten bytes\n"
     assert path.parent == home / "logs"
 

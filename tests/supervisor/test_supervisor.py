@@ -19,6 +19,7 @@ from pyrolab.config.places import run_directory
 from pyrolab.errors import CommunicationError, SecurityError
 from pyrolab.supervisor.control import ask
 from pyrolab.supervisor.core import Key, Kind, Policy
+from pyrolab.supervisor.guardian import Guardian
 from pyrolab.supervisor.instance import InstanceLock, Record, has_mark, read_record, running
 from pyrolab.supervisor.plan import Planned
 from pyrolab.supervisor.supervisor import AlreadyRunning, Supervisor
@@ -226,6 +227,36 @@ def test_a_stuck_child_of_a_dead_supervisor_is_killed_by_the_next(supervise: Any
     wait_for(lambda: child_of_the_record("mark-2"))
     assert not has_mark(stuck, "mark-1")
     assert second.poll() is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in hangs in a POSIX call")
+def test_a_stuck_child_of_a_dead_supervisor_is_killed_by_the_guardian(supervise: Any) -> None:
+    supervisor = supervise("hang", "mark-1")
+    stuck = wait_for(lambda: child_of_the_record("mark-1"))
+    supervisor.kill()
+    supervisor.wait()
+    wait_for(lambda: not has_mark(stuck, "mark-1"))
+
+
+def test_a_guardian_that_is_gone_is_replaced(tmp_path: Path) -> None:
+    guardian = Guardian("mark-1", tmp_path, patience_s=0.1)
+    watched = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()", "mark-1"], stdin=subprocess.PIPE
+    )
+    guardian.watch([])
+    first = guardian._process
+    assert first is not None
+    first.kill()
+    first.wait()
+    guardian.watch([watched.pid])
+    second = guardian._process
+    assert second is not None
+    assert second.stdin is not None
+    second.stdin.close()  # as if the supervisor had died
+    assert second.wait() == 0
+    assert watched.wait() != 0
+    assert watched.stdin is not None
+    watched.stdin.close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the stand-in hangs in a POSIX call")
