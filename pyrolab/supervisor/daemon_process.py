@@ -22,7 +22,7 @@ from pyrolab.errors import PyroError
 from pyrolab.protocol.names import URI, Location
 from pyrolab.supervisor.classes import daemon_class, extend_import_path, hides, service_class
 from pyrolab.supervisor.lifeline import Lifeline
-from pyrolab.supervisor.listing import Listed, Listings
+from pyrolab.supervisor.listing import Listed, Listings, Outcome
 from pyrolab.worker.daemon import Daemon
 
 log = logging.getLogger("pyrolab.supervised")
@@ -103,10 +103,10 @@ class _Host:
         link = self._daemon._reception._link
         return link.session if link is not None else 0
 
-    def report_listing(self, name: str, reason: str) -> None:
+    def report_listing(self, name: str, outcome: Outcome, reason: str) -> None:
         """Report what became of listing a name."""
         if name in self._uris:
-            self._report(name, "starting" if reason else "running", reason)
+            self._report(name, outcome.value, reason)
 
     def _report(self, name: str, state: str, reason: str = "") -> None:
         uri = str(self._uris.get(name, ""))

@@ -6,10 +6,12 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 from pyrolab.client.nameservice import NameService
 from pyrolab.client.proxy import Proxy
 from pyrolab.errors import CommunicationError, NamingError, PyroError
+from pyrolab.protocol.limits import MAX_NAME_CHARS
 from pyrolab.protocol.names import URI, Location
 
 log = logging.getLogger("pyrolab.supervised")
@@ -27,18 +29,31 @@ class Listed:
     where: Location
     description: str = ""
 
+    @property
+    def tag(self) -> str:
+        """The description as metadata may be: on one line, and not too long."""
+        return " ".join(self.description.split()).encode()[:MAX_NAME_CHARS].decode(errors="ignore")
 
-#: What became of listing a name: the name, and the reason if it has not worked yet.
-Outcome = Callable[[str, str], object]
+
+class Outcome(Enum):
+    """What became of listing a name."""
+
+    LISTED = "running"
+    TRYING = "starting"
+    REFUSED = "failed"
+
+
+#: Gets the name, what became of it, and why.
+OnOutcome = Callable[[str, Outcome, str], object]
 
 
 class Listings:
     """Lists names in a thread of its own. `session()` changes whenever the daemon's connection is a new one.
 
-    `on_outcome(name, reason)` is called when all listings of a name are done (reason empty) or one fails.
+    `on_outcome` is called when a name is listed everywhere, cannot be yet, or is refused.
     """
 
-    def __init__(self, listings: Iterable[Listed], session: Callable[[], int], on_outcome: Outcome) -> None:
+    def __init__(self, listings: Iterable[Listed], session: Callable[[], int], on_outcome: OnOutcome) -> None:
         self._listings = list(listings)
         self._session = session
         self._on_outcome = on_outcome
@@ -82,7 +97,7 @@ class Listings:
                         self._list(names, listed)
             except CommunicationError as error:
                 for listed in here:
-                    self._on_outcome(listed.name, str(error))
+                    self._on_outcome(listed.name, Outcome.TRYING, str(error))
 
     def _list(self, names: NameService, listed: Listed) -> None:
         try:
@@ -91,16 +106,17 @@ class Listings:
                 proxy._pyroBind()
         except NamingError as error:
             log.warning("%r is not listed at %s: %s", listed.name, listed.where, error)
-            self._on_outcome(listed.name, str(error))
-        else:
             self._pending.discard(listed)
-            self._ever_listed.add(listed)
-            if not any(other.name == listed.name for other in self._pending):
-                self._on_outcome(listed.name, "")
+            self._on_outcome(listed.name, Outcome.REFUSED, str(error))
+            return
+        self._pending.discard(listed)
+        self._ever_listed.add(listed)
+        if not any(other.name == listed.name for other in self._pending):
+            self._on_outcome(listed.name, Outcome.LISTED, "")
 
     def _register(self, names: NameService, listed: Listed) -> None:
         """The first time a name is taken over; later only if it is free, for then somebody else has it."""
-        metadata = [listed.description] if listed.description else None
+        metadata = [listed.tag] if listed.tag else None
         if listed not in self._ever_listed:
             names.register(listed.name, listed.uri, metadata=metadata)
         elif not _stands_for(names, listed):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pyrolab.errors import NamingError
+from pyrolab.protocol.limits import MAX_NAME_CHARS
 from pyrolab.protocol.names import NAME_SERVICE, URI, check_name
 
 
@@ -89,5 +90,13 @@ def _tags(metadata: Iterable[str]) -> frozenset[str]:
         raise NamingError("metadata is a set of words, not one string; write {'word'}")
     tags = frozenset(metadata)
     for tag in tags:
-        check_name(tag)
+        _check_tag(tag)
     return tags
+
+
+def _check_tag(tag: str) -> None:
+    """Unlike a name, a tag may have blanks: descriptions of services are tags."""
+    if not isinstance(tag, str) or not 0 < len(tag.encode("utf-8", "replace")) <= MAX_NAME_CHARS:
+        raise NamingError(f"{str(tag)[:40]!r} is no metadata; a word has 1 to {MAX_NAME_CHARS} bytes of text")
+    if not tag.isprintable():
+        raise NamingError(f"{tag!r} is no metadata; control characters are not allowed")
