@@ -45,6 +45,10 @@ class NotExecuted(CommunicationError):
 class BusyError(NotExecuted):
     """A limit is reached; `limit`, `current` and `retry_after_s` are its numbers."""
 
+    limit: int
+    current: int
+    retry_after_s: float
+
 
 class PoolFull(BusyError):
     """The broker serves as many clients as it may (`limit`); try again when one has left."""
@@ -96,6 +100,10 @@ class SecurityError(PyroError, PermissionError):
 
 class SerializeError(PyroError, TypeError):
     """A value cannot travel; the text and `path` say which one."""
+
+
+class RemoteError(PyroError):
+    """The service raised what cannot be raised here as it was (`remote_type`); the text says what it said."""
 
 
 class ConfigurationError(PyroError, ValueError):

@@ -18,6 +18,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from pyrolab.errors import CommunicationError, SecurityError
+from pyrolab.link.frames import receive_frame, receive_rest, send_frames
 from pyrolab.protocol.envelope import Kind
 from pyrolab.protocol.names import DEFAULT_HOST, DEFAULT_PORT, Location
 from pyrolab_broker.core.core import Core
@@ -156,18 +157,14 @@ class Broker:
             peer = router.recv()
         except zmq.Again:
             return None
-        frame = router.recv(copy=False)
-        header = frame.bytes
-        frames = []
-        source = frame
-        while frame.more:
-            frame = router.recv(copy=False)
-            frames.append(frame)
+        first = receive_frame(router)
+        header = first.bytes
+        frames = receive_rest(router, first)
         if peer == self._insider:
             closed = self._peers_by_fd.pop(int.from_bytes(header, "big"), None)
             return Suspected(closed) if closed else None
         if len(header) > _KIND_AT and header[_KIND_AT] == Kind.HELLO:
-            self._peers_by_fd[source.get(zmq.SRCFD)] = peer
+            self._peers_by_fd[first.get(zmq.SRCFD)] = peer
         return Received(peer, header, frames)
 
     def _carry_out(self, event: Event, now: float) -> None:
@@ -180,7 +177,7 @@ class Broker:
     def _send(self, message: Send, now: float) -> None:
         """Send without waiting: one peer that does not read must never stop the lab."""
         try:
-            self._router.send_multipart([message.peer, *message.frames], zmq.NOBLOCK, copy=False)
+            send_frames(self._router, [message.peer, *message.frames])
         except zmq.ZMQError as error:
             slow = error.errno == zmq.EAGAIN
             self._carry_out(Unreachable(message.peer, bytes(message.frames[0]), slow), now)

@@ -164,7 +164,7 @@ class Connection:
                 if remaining <= 0:
                     return
                 link.wait(remaining)
-                self._drain()
+                self._drain(pending)
         except ConnectionClosedError as error:
             self._lost(error)
 
@@ -193,13 +193,15 @@ class Connection:
                 gate.open()
                 return
 
-    def _drain(self) -> None:
-        """Take in everything that has arrived; the reader's right is held."""
+    def _drain(self, until: Pending | None = None) -> None:
+        """Take in what has arrived, at most until one call is done; the reader's right is held."""
         receive, answered = self._link.receive, self._calls.answered
         while (message := receive()) is not None:
             envelope, frames = message
             if envelope.kind in ANSWERS:
                 answered(envelope, frames)
+                if until is not None and until.done:
+                    return  # more may be there: every wait looks before it sleeps
             elif envelope.kind == Kind.BYE:
                 raise ConnectionClosedError(f"the broker at {self.location} has ended")
 

@@ -29,6 +29,7 @@ from pyrolab.errors import (
     ProtocolError,
     from_refusal,
 )
+from pyrolab.link.frames import POLLIN, POLLOUT, events, receive_frame, receive_rest, send_frames
 from pyrolab.link.readiness import Readiness
 from pyrolab.protocol.envelope import Envelope, Kind, check_frames, pack, parse
 from pyrolab.protocol.limits import MAX_FRAME_BYTES
@@ -65,7 +66,7 @@ class Link:
         self.pid = os.getpid()
         self._waiting = False
         self._socket = _new_socket(location)
-        self._readiness = Readiness(_number(self._socket, zmq.FD))
+        self._readiness = Readiness(_descriptor(self._socket))
         try:
             self._open(name, timeout_s)
         except BaseException:
@@ -94,7 +95,7 @@ class Link:
         start = time.monotonic()
         self._socket.connect(_resolved(self.location))
         diagnosed = False
-        while not self._events() & zmq.POLLOUT:
+        while not events(self._socket) & POLLOUT:
             elapsed = time.monotonic() - start
             if elapsed > timeout_s:
                 raise NoBroker(
@@ -136,7 +137,7 @@ class Link:
 
     def _farewell(self) -> None:
         try:
-            self._socket.send(pack(Kind.BYE, session=self.session), zmq.NOBLOCK)
+            send_frames(self._socket, [pack(Kind.BYE, session=self.session)])
         except zmq.ZMQError:
             pass  # nobody is there to say goodbye to
 
@@ -152,11 +153,11 @@ class Link:
         if self.closed:
             raise NotSent(f"the connection to {self.location} is closed")
         try:
-            self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
+            send_frames(self._socket, frames)
         except zmq.ZMQError as error:
             reason = "" if error.errno == zmq.EAGAIN else f" ({error.strerror})"
             raise NotSent(f"{self._is_lost()}{reason}") from None
-        if self._waiting and self._events() & zmq.POLLIN:
+        if self._waiting and events(self._socket) & POLLIN:
             self._readiness.wake()  # sending has swallowed the signal that the waiting thread sleeps for
 
     def receive(self) -> Message | None:
@@ -165,13 +166,12 @@ class Link:
         A message that is not well-formed is skipped: the broker checks what it forwards.
         """
         with self.lock:
-            frames = self._receive_frames()
-        if frames is None:
-            return None
-        header = frames[0].bytes
+            first = self._first_frame()
+            if first is None:
+                return None
+            rest = receive_rest(self._socket, first)
         try:
-            envelope = parse(header)
-            rest = frames[1:]
+            envelope = parse(first.bytes)
             check_frames(envelope, rest)
         except ProtocolError:
             return self.receive()
@@ -180,23 +180,15 @@ class Link:
             self.stamp = envelope.stamp
         return envelope, rest
 
-    def _receive_frames(self) -> list[zmq.Frame] | None:
+    def _first_frame(self) -> zmq.Frame | None:
         if self.closed:
             raise ConnectionClosedError(f"the connection to {self.location} is closed")
-        events = self._events()
-        if not events & zmq.POLLIN:
-            if not events & zmq.POLLOUT:
+        state = events(self._socket)
+        if not state & POLLIN:
+            if not state & POLLOUT:
                 raise ConnectionClosedError(self._is_lost())
             return None
-        frame = self._socket.recv(zmq.NOBLOCK, copy=False)
-        frames = [frame]
-        while frame.more:
-            frame = self._socket.recv(zmq.NOBLOCK, copy=False)
-            frames.append(frame)
-        return frames
-
-    def _events(self) -> int:
-        return _number(self._socket, zmq.EVENTS)
+        return receive_frame(self._socket)
 
     def _is_lost(self) -> str:
         return (
@@ -224,7 +216,7 @@ class Link:
     def _signalled(self) -> bool:
         """Whether something came between the last look and the announcement that we wait."""
         with self.lock:
-            return self.closed or bool(self._events() & zmq.POLLIN)
+            return self.closed or bool(events(self._socket) & POLLIN)
 
     def wake(self) -> None:
         """End somebody's `wait`."""
@@ -279,10 +271,10 @@ def _unpack_map(body: Any) -> dict[str, Any]:
     return said
 
 
-def _number(socket: zmq.Socket[bytes], option: int) -> int:
-    value = socket.getsockopt(option)
-    assert isinstance(value, int)
-    return value
+def _descriptor(socket: zmq.Socket[bytes]) -> int:
+    fd = socket.getsockopt(zmq.FD)
+    assert isinstance(fd, int)
+    return fd
 
 
 _contexts: dict[int, zmq.Context[zmq.Socket[bytes]]] = {}

@@ -102,6 +102,11 @@ class Executor:
             return None
 
     @property
+    def has_jobs(self) -> bool:
+        """Whether something waits for this service."""
+        return bool(self._jobs)
+
+    @property
     def ending(self) -> bool:
         """Whether this thread is to end."""
         return self._ending

@@ -142,7 +142,7 @@ class Reception:
                 job = executor.next_job()
                 if job is not None or self._preferred not in (None, executor):
                     return job
-                self._read(link, 1.0)
+                self._read(link, 1.0, executor)
             return None
         finally:
             self._reading.release()
@@ -161,12 +161,14 @@ class Reception:
         self.wake()
         return self._reading.acquire(timeout=_MOMENT_S)
 
-    def _read(self, link: Link, timeout_s: float) -> None:
-        """Wait for messages and see to them; a broken connection is noted."""
+    def _read(self, link: Link, timeout_s: float, reader: Executor | None = None) -> None:
+        """Wait for messages and see to them, until there is one for the reader's own service."""
         try:
             link.wait(timeout_s)
             while (message := link.receive()) is not None:
                 self._see_to(*message)
+                if reader is not None and reader.has_jobs:
+                    return  # more may be there: every wait looks before it sleeps
         except CommunicationError as error:
             self._lost(link, error)
 

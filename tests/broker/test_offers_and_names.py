@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from core_table import Sent, Table
 from pyrolab.errors import NamingError
 from pyrolab.protocol.envelope import Kind
-from pyrolab_broker.core.names import NameTable
+from pyrolab_broker.core.names import Entry, NameTable
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def test_a_name_of_a_live_object_is_kept_without_its_address(table: Table) -> No
 
 def test_the_name_service_answers_mistakes_with_exceptions(table: Table) -> None:
     number = 0
-    for method, arguments in [
+    mistakes: list[tuple[str, list[Any]]] = [
         ("lookup", ["nothing"]),
         ("lookup", []),
         ("register", ["two words", "PYRO:x"]),
@@ -60,7 +62,8 @@ def test_the_name_service_answers_mistakes_with_exceptions(table: Table) -> None
         ("__init__", []),
         ("yplookup", []),
         ("list", [3]),
-    ]:
+    ]
+    for method, arguments in mistakes:
         number += 1
         assert table.ask_names("ana", number, method, *arguments)[0] == Kind.RAISED, method
     assert table.ask_names("ana", number + 1, "ping") == (Kind.RESULT, None)
@@ -73,7 +76,7 @@ def test_names() -> None:
     with pytest.raises(NamingError, match="taken"):
         names.register("laser.red", "PYRO:c", safe=True)
     names.register("laser.red", "PYRO:c", {"laser"})
-    assert names.entry("laser.red") == ("PYRO:c", {"laser"})
+    assert names.entry("laser.red") == Entry("PYRO:c", frozenset({"laser"}))
     assert list(names.list("laser.")) == ["laser.blue", "laser.red"]
     assert list(names.with_metadata({"laser"})) == ["laser.blue", "laser.red"]
     assert list(names.with_metadata(any_of={"blue", "green"})) == ["laser.blue"]

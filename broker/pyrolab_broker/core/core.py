@@ -89,7 +89,7 @@ class Core:
     def _received(self, event: Received) -> None:
         try:
             envelope = parse(event.header)
-            frames = list(event.frames)
+            frames = event.frames
             self._check(envelope, frames)
         except ProtocolError as error:
             self._offended(event.peer, error)

@@ -16,7 +16,7 @@ class Received(NamedTuple):
 
     peer: PeerId
     header: bytes
-    frames: Sequence[Frame]
+    frames: list[Frame]
 
 
 class Suspected(NamedTuple):

@@ -36,15 +36,17 @@ class NameService:
         """Carry out one call; what goes wrong is an answer too."""
         try:
             call = codec.decode_call(body, buffers)
-            method = (
-                self._methods.get(call.steps[0]) if len(call.steps) == 1 and call.verb == "call" else None
-            )
-            if method is None:
-                known = ", ".join(self._methods)
-                raise AttributeError(f"the name service has no {call.steps!r} to {call.verb}; it has {known}")
-            return Kind.RESULT, *codec.encode(method(*call.args, **call.kwargs))
+            value = self._method(call)(*call.args, **call.kwargs)
+            return Kind.RESULT, *codec.encode(value)
         except (NamingError, ProtocolError, AttributeError, TypeError, ValueError) as error:
             return Kind.RAISED, *codec.encode(exceptions.pack_exception(error))
+
+    def _method(self, call: codec.CallBody) -> Callable[..., Any]:
+        name = call.steps[0] if len(call.steps) == 1 else None
+        if call.verb != "call" or not isinstance(name, str) or name not in self._methods:
+            known = ", ".join(self._methods)
+            raise AttributeError(f"the name service has no {call.steps!r} to {call.verb}; it has {known}")
+        return self._methods[name]
 
     def _lookup(self, name: str, return_metadata: bool = False) -> Any:
         return _travelling(self._names.entry(name), return_metadata)
