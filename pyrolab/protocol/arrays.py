@@ -31,8 +31,9 @@ def packing_of(kind: type) -> Packing | None:
         raise SerializeError(f"a {kind.__name__} cannot travel; send np.asarray(value)")
     if kind in _TEXT_SCALARS:
         return _pack_text_scalar
-    known = issubclass(kind, np.generic) and kind.__module__ == "numpy" and kind is not np.object_
-    return _packing_of_scalar(kind) if known else None
+    if issubclass(kind, np.generic) and kind.__module__ == "numpy" and kind is not np.object_:
+        return _packing_of_scalar(kind)
+    return None
 
 
 def _pack_array(encoder: Encoder, array: Array) -> ExtType:

@@ -38,7 +38,7 @@ _PLAIN = {list, dict}
 
 
 def disguise(value: Any) -> Any:
-    """`value` with extensions in the place of what msgpack would change or refuse: `bytearray` and surrogates."""
+    """`value` with extensions for what msgpack would change or refuse: `bytearray` and surrogates."""
     replace = _DISGUISES.get(type(value))
     return value if replace is None else replace(value)
 

@@ -34,6 +34,7 @@ def find(name: str) -> type | None:
     module = sys.modules.get(module_name)
     if not issubclass(type(module), ModuleType):
         return None
+    found: Any = None
     namespace = object.__getattribute__(module, "__dict__")
     for step in qualified.split("."):
         found = namespace.get(step)

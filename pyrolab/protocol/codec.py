@@ -188,8 +188,8 @@ class Codec:
     ) -> Any:
         """The value of a body and its buffers.
 
-        Arrays are read-only views of the received memory, or copies if `writable`. With `plain`, for a process
-        that passes values on and must not look anything up, only builtin types are taken.
+        Arrays are read-only views of the received memory, or copies if `writable`. With `plain`, for a
+        process that passes values on and must not look anything up, only builtin types are taken.
         Raises `ProtocolError` on bad input, and nothing else.
         """
         if type(body) is not bytes:
@@ -201,7 +201,7 @@ class Codec:
             value = decoder.unpack(body)
         except ProtocolError:
             raise
-        except Exception as error:  # noqa: BLE001 - a peer chose these bytes; no error of theirs may surprise us
+        except Exception as error:  # a peer chose these bytes; no error of theirs may surprise us
             raise ProtocolError(
                 f"a value could not be read: {type(error).__name__}: {error!s:.200}"
             ) from error
@@ -233,7 +233,7 @@ class Codec:
         if type(call) is not list or len(call) != 4:
             raise ProtocolError("a call is an array of steps, verb, arguments and keyword arguments")
         steps, verb, args, kwargs = call
-        if type(steps) is not list or not all([_is_step(step) for step in steps]):
+        if type(steps) is not list or not all(map(_is_step, steps)):
             raise ProtocolError("the steps of a call are names or arrays of one index")
         if type(verb) is not str or verb not in VERBS:
             raise ProtocolError(f"{verb!r:.40} is no verb; a call knows {', '.join(sorted(VERBS))}")
@@ -246,8 +246,8 @@ class Codec:
     ) -> None:
         """Let instances of `kind`, and of its subclasses, travel as extension `code`.
 
-        `pack` turns one into a value that can travel, `unpack` turns that value back. Codes 64 to 127 are free;
-        56 to 59 are kept for services, callables, streams and members.
+        `pack` turns one into a value that can travel, `unpack` turns that value back. Codes 64 to 127 are
+        free; 56 to 59 are kept for services, callables, streams and members.
         """
         if code not in codes.USER_CODES and code not in codes.RESERVED:
             raise ValueError(f"{code} is no free extension code; take one from 64 to 127")

@@ -1,4 +1,4 @@
-"""The containers of `collections`, and `array.array`. Each comes back as itself, never as a plain dict or list."""
+"""The containers of `collections`, and `array.array`. Each comes back as itself, not as a dict or list."""
 
 from __future__ import annotations
 

@@ -44,24 +44,19 @@ def describe(dtype: np.dtype[Any]) -> Description:
 @lru_cache(maxsize=256)
 def _describe_simple(dtype: np.dtype[Any]) -> str:
     text = dtype.str
-    if (
-        dtype.type in (np.longdouble, np.clongdouble)
-        and dtype.itemsize != np.dtype(_DOUBLES[dtype.kind]).itemsize
-    ):
+    if dtype.type in (np.longdouble, np.clongdouble) and not _SIMPLE.fullmatch(text):
         return f"{text}m{np.finfo(dtype).nmant}"
     if not _SIMPLE.fullmatch(text) or np.dtype(text) != dtype:
         raise SerializeError(f"an array of dtype {dtype} cannot travel; convert it with astype(...) first")
     return text
 
 
-_DOUBLES = {"f": np.float64, "c": np.complex128}
-
-
 def _describe_structured(dtype: np.dtype[Any]) -> Description:
     fields = []
+    fields_of: Any = dtype.fields
     for name in dtype.names or ():
-        base, offset, *title = (dtype.fields or {})[name]
-        shape, base = base.shape, base.base
+        whole, offset, *title = fields_of[name]
+        shape, base = whole.shape, whole.base
         field: list[Any] = [name, describe(base), offset]
         if shape or title:
             field.append(list(shape))
@@ -87,16 +82,21 @@ def _build_simple(text: str) -> np.dtype[Any]:
         if dtype.itemsize > MAX_ITEM_BYTES:
             raise ProtocolError(f"items of dtype {text:.40} are too large")
         return dtype
-    long = _LONG.fullmatch(text)
-    for kind in (np.longdouble, np.clongdouble):
-        if long and long[1] in (np.dtype(kind).str, np.dtype(kind).newbyteorder().str):
-            if int(long[2]) == np.finfo(kind).nmant:
-                return np.dtype(long[1])
-    if long:
+    if not _LONG.fullmatch(text):
+        raise ProtocolError(f"{text!r:.40} is no dtype that may travel")
+    if text not in _LONG_DOUBLES_HERE:
         raise ProtocolError(
-            f"this computer has no long double of the sender's kind ({text}); send it as float64 or complex128"
+            f"this computer has no long double of the sender's kind ({text}); send float64 or complex128"
         )
-    raise ProtocolError(f"{text!r:.40} is no dtype that may travel")
+    return np.dtype(text.partition("m")[0])
+
+
+_LONG_DOUBLES_HERE = frozenset(
+    f"{dtype.str}m{np.finfo(dtype).nmant}"
+    for native in (np.dtype(np.longdouble), np.dtype(np.clongdouble))
+    for dtype in (native, native.newbyteorder())
+    if np.finfo(native).nmant != np.finfo(np.float64).nmant
+)
 
 
 def _build_structured(description: list[Any]) -> np.dtype[Any]:
@@ -118,9 +118,11 @@ def _build_structured(description: list[Any]) -> np.dtype[Any]:
     )
 
 
-def _build_field(field: Any, size: int) -> tuple[str, Any, int, str | None]:
-    name, description, offset, *rest = field
-    shape, title = (*rest, *([], None)[len(rest) :])
+_FIELD_DEFAULTS: tuple[Any, ...] = ([], None)
+
+
+def _build_field(field: list[Any], size: int) -> tuple[str, Any, int, str | None]:
+    name, description, offset, shape, title = [*field, *_FIELD_DEFAULTS[len(field) - 3 :]]
     if type(name) is not str or not name or type(offset) is not int or offset < 0:
         raise ProtocolError("a field of a dtype has a name and an offset")
     if title is not None and type(title) is not str:

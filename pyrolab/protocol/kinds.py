@@ -23,6 +23,7 @@ _COLLECTIONS = "pyrolab.protocol.collection_types"
 _RECORDS = "pyrolab.protocol.records"
 _ARRAYS = "pyrolab.protocol.arrays"
 _TABLES = "pyrolab.protocol.tables"
+_FOREIGN = "pyrolab.protocol.foreign"
 _QUANTITIES = "pyrolab.protocol.quantities"
 
 _UNPACKED_BY = {
@@ -45,9 +46,12 @@ _PACKED_BY = {"numpy": _ARRAYS, "pandas": _TABLES, "pint": _QUANTITIES}
 
 def packing_of(kind: type) -> Packing:
     """How instances of `kind` are packed. Raises `SerializeError` if they cannot travel."""
-    for table in (builtin.PACKING, _load(_SCALARS).PACKING, _load(_COLLECTIONS).PACKING):
-        if kind in table:
-            return table[kind]
+    if kind in builtin.PACKING:
+        return builtin.PACKING[kind]
+    for module in (_SCALARS, _COLLECTIONS, _FOREIGN):
+        found: Packing | None = _load(module).PACKING.get(kind)
+        if found is not None:
+            return found
     found = _packing_of_library(kind) or _load(_RECORDS).packing_of(kind)
     if found is None:
         raise SerializeError(_refusal(kind))

@@ -16,7 +16,10 @@ _CIRCULAR = "it contains itself; send a tree, or refer to parts by name"
 def locate(
     roots: Iterable[tuple[str, Any]], reason_against: Callable[[Any], str | None], otherwise: str
 ) -> tuple[str, str]:
-    """The path to the first innermost part that cannot travel, and why; `otherwise` if no part alone fails."""
+    """The path to the first, innermost part that cannot travel, and why.
+
+    `otherwise` is the reason if no part alone fails.
+    """
     path, parts = "", list(roots)
     if len(parts) == 1:
         path = parts[0][0]
@@ -49,7 +52,7 @@ def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield f"the key {_short(key)} of {path}", key
             yield f"{path}[{_short(key)}]", item
     elif isinstance(value, tuple) and hasattr(value, "_fields"):
-        yield from ((f"{path}.{name}", item) for name, item in zip(value._fields, value, strict=False))
+        yield from ((f"{path}.{name}", item) for name, item in zip(_fields_of(value), value, strict=False))
     elif isinstance(value, (list, tuple, deque)):
         yield from ((f"{path}[{index}]", item) for index, item in enumerate(value))
     elif isinstance(value, (set, frozenset)):
@@ -57,6 +60,11 @@ def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     elif dataclasses.is_dataclass(value):
         names = [each.name for each in dataclasses.fields(value)]
         yield from ((f"{path}.{name}", getattr(value, name)) for name in names if hasattr(value, name))
+
+
+def _fields_of(value: Any) -> tuple[str, ...]:
+    names: tuple[str, ...] = value._fields
+    return names
 
 
 def _short(key: Any) -> str:

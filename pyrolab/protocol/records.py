@@ -75,6 +75,7 @@ class TupleRecord(tuple[Any, ...]):
     _fields: tuple[str, ...]
 
     def __new__(cls, type_name: str, fields: dict[str, Any]) -> TupleRecord:
+        """A tuple of the values of `fields`."""
         made = super().__new__(cls, fields.values())
         made.__dict__.update(type_name=type_name, _fields=tuple(fields))
         return made
@@ -144,8 +145,8 @@ def is_namedtuple(kind: type) -> bool:
 def _packing_of_dataclass(kind: type) -> Packing:
     if not _is_plain_object(kind):
         raise SerializeError(
-            f"{kind.__qualname__} is a dataclass that is also a {_layout(kind).__name__}, and would lose that; "
-            "let it hold one in a field instead"
+            f"{kind.__qualname__} is a dataclass that is also a {_layout(kind).__name__}, and would lose "
+            "that; let it hold one in a field instead"
         )
     type_name = classes.name_of(kind)
     names = _field_names(kind)
@@ -162,8 +163,8 @@ def _refuse_other_attributes(value: Any, names: tuple[str, ...]) -> None:
     for name in getattr(value, "__dict__", ()):
         if name not in names and not name.startswith("_") and not hasattr(type(value), name):
             raise SerializeError(
-                f"{name!r} is an attribute of a {type(value).__qualname__} but no field of this dataclass, and "
-                "would be lost; declare it as a field"
+                f"{name!r} is an attribute of a {type(value).__qualname__} but no field of this dataclass, "
+                "and would be lost; declare it as a field"
             )
 
 
@@ -233,7 +234,7 @@ def _unpack_record(decoder: Decoder, payload: bytes) -> Any:
     cls = classes.find(type_name)
     if cls is None or not _is_dataclass_with(cls, fields):
         return Record(type_name, fields)
-    made = object.__new__(cls)
+    made: Any = object.__new__(cls)
     for name, value in fields.items():
         object.__setattr__(made, name, value)
     return made

@@ -31,7 +31,7 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 
 
 class UnknownZone(dt.tzinfo):
-    """A time zone that this computer has no rules for; `offset` is what held at the moment that came with it."""
+    """A time zone that this computer has no rules for; `offset` held at the moment that came with it."""
 
     __slots__ = ("key", "offset")
 
@@ -62,7 +62,7 @@ class UnknownZone(dt.tzinfo):
 
 
 def zone(key: str, offset: dt.timedelta | None = None) -> dt.tzinfo:
-    """The zone of a key from a peer; `zoneinfo` opens files and packages by key, so only listed keys reach it."""
+    """The zone of a key from a peer; only listed ones reach `zoneinfo`, which opens files by them."""
     if len(key) > 255 or not _ZONE_KEY.fullmatch(key):
         raise ProtocolError(f"{key!r:.60} is no name of a time zone")
     return zoneinfo.ZoneInfo(key) if key in _zone_keys() else UnknownZone(key, offset)
@@ -119,7 +119,8 @@ def _is_plain(tzinfo: dt.tzinfo) -> bool:
 
 
 def _unpack_moment(decoder: Decoder, payload: bytes, kind: type[dt.datetime] | type[dt.time]) -> Any:
-    text, where, fold = (*decoder.items(payload), None, None)[:3]
+    parts = decoder.items(payload)
+    text, where, fold = parts + [None] * (3 - len(parts))
     value = kind.fromisoformat(text)
     if isinstance(where, UnknownZone):
         where = UnknownZone(where.key, value.utcoffset())
