@@ -1,0 +1,327 @@
+"""A conversation between a client, the broker's core and a worker, with every kind of message in it.
+
+What a peer says is packed here; what the broker says is the core's own, with its random numbers and its clock
+set by hand. `python tests/vectors/write.py` keeps it as `messages.json` and in the pages of `docs/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import msgpack
+import numpy as np
+
+from pyrolab.protocol import codec
+from pyrolab.protocol.envelope import Envelope, Flag, Kind, parse
+from pyrolab.protocol.exceptions import pack_exception
+from pyrolab.protocol.interface import Interface, Method, Parameter, Property
+from pyrolab_broker.core.core import Core
+from pyrolab_broker.core.events import Received, Send, Stopping, Tick
+from pyrolab_broker.settings import BrokerSettings
+
+CLIENT_SESSION = 0x5C1A6E90B7D2F348
+WORKER_SESSION = 0x21F0A9C4D86B357E
+OBJECT_ID = "obj_0123456789abcdef0123456789abcdef"
+NAME_SERVICE = "Pyro.NameServer"
+
+LIBRARY = Interface(
+    "catalog:Library",
+    "Books and how many copies of each are in.",
+    {
+        "checkin": Method("Bring one copy back.", (Parameter("title", "POSITIONAL_OR_KEYWORD", (), "str"),)),
+        "cover": Method("A picture of the cover.", (), "np.ndarray", readonly=True),
+    },
+    {"open": Property("Whether readers may come in.", "rw")},
+)
+#: 64 × 64 pixels of 16 bits: 8192 bytes, so it travels beside the body.
+COVER = np.arange(64 * 64, dtype="<u2").reshape(64, 64)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of the conversation; `frames` are those after the header."""
+
+    name: str
+    sender: str
+    receiver: str
+    about: str
+    header: bytes
+    frames: tuple[bytes, ...]
+
+    @property
+    def envelope(self) -> Envelope:
+        return parse(self.header)
+
+
+class Conversation:
+    """Messages so far, and the broker's core that takes part."""
+
+    def __init__(self) -> None:
+        self.core = Core(BrokerSettings(), "7b4f19ac02d35e86")
+        self.now = 86_400.0
+        self.messages: list[Message] = []
+
+    def say(
+        self,
+        sender: str,
+        name: str,
+        about: str,
+        answers: dict[str, str] | None = None,
+        body: bytes | None = None,
+        buffers: tuple[bytes, ...] = (),
+        header: bytes = b"",
+        **fields: Any,
+    ) -> None:
+        """`sender` sends a message to the broker, which then sends `answers` (name and meaning)."""
+        packed = header or Envelope(buffers=len(buffers), **fields).pack()
+        frames = buffers if body is None else (body, *buffers)
+        self.messages.append(Message(name, sender, "broker", about, packed, frames))
+        self._take(Received(sender.encode(), packed, list(frames)), answers or {})
+
+    def happens(self, event: Tick | Stopping, answers: dict[str, str]) -> None:
+        """Something happens to the broker, which then sends `answers`."""
+        self._take(event, answers)
+
+    def _take(self, event: Any, answers: dict[str, str]) -> None:
+        sent = [each for each in self.core.handle(event, self.now) if isinstance(each, Send)]
+        assert len(sent) == len(answers), (sent, answers)
+        for (name, about), (peer, frames) in zip(answers.items(), sent, strict=True):
+            header, *rest = [bytes(frame) for frame in frames]
+            self.messages.append(Message(name, "broker", peer.decode(), about, header, tuple(rest)))
+
+
+def plain(**entries: Any) -> bytes:
+    """A map of plain msgpack, as HELLO has it."""
+    return bytes(msgpack.packb(entries))
+
+
+def transcript() -> list[Message]:
+    """The whole conversation."""
+    with _fixed_sessions():
+        conversation = Conversation()
+        for part in (_arrive, _find, _call, _fail, _leave):
+            part(conversation)
+    return conversation.messages
+
+
+@contextmanager
+def _fixed_sessions() -> Iterator[None]:
+    with patch("secrets.randbits", side_effect=[WORKER_SESSION, CLIENT_SESSION]):
+        yield
+
+
+def _arrive(talk: Conversation) -> None:
+    about = {"name": "daemon", "user": "ada", "host": "stage-pc", "pid": 4711, "software": "pyrolab 0.1.0"}
+    talk.say(
+        "worker",
+        "hello-worker",
+        "a worker introduces itself",
+        {"welcome-worker": "the broker gives it a session"},
+        plain(role="worker", **about),
+        kind=Kind.HELLO,
+        stamp=5_000,
+    )
+    interface, _ = codec.encode(LIBRARY.to_data())
+    talk.say(
+        "worker",
+        "offer",
+        "the worker hosts an object, one call at a time (number = credit)",
+        {"offered": "the broker has taken the offer"},
+        interface,
+        kind=Kind.OFFER,
+        session=WORKER_SESSION,
+        call=1,
+        stamp=5_001,
+        number=1,
+        target=OBJECT_ID.encode(),
+    )
+    talk.say(
+        "client",
+        "hello-client",
+        "a client introduces itself",
+        {"welcome-client": "the broker gives it a session and says its limits"},
+        plain(role="client"),
+        kind=Kind.HELLO,
+        stamp=900,
+    )
+
+
+def _ask(
+    call: int, *steps: str, args: tuple[Any, ...] = (), verb: str = "call", **more: Any
+) -> dict[str, Any]:
+    body, buffers = codec.encode_call(list(steps), args, {}, verb)
+    return {
+        "body": body,
+        "buffers": tuple(map(bytes, buffers)),
+        "kind": Kind.CALL,
+        "session": CLIENT_SESSION,
+        "call": call,
+        "stamp": 86_400_000,
+        **more,
+    }
+
+
+def _find(talk: Conversation) -> None:
+    uri = f"PYRO:{OBJECT_ID}"
+    talk.say(
+        "client",
+        "register",
+        "a name for the object",
+        {"registered": "the name service answers None"},
+        **_ask(1, "register", args=("library", uri), target=NAME_SERVICE.encode()),
+    )
+    talk.say(
+        "client",
+        "lookup",
+        "what does the name stand for?",
+        {"lookup-answer": "a URI without a location is an object of this broker"},
+        **_ask(2, "lookup", args=("library",), flags=Flag.READ, target=NAME_SERVICE.encode()),
+    )
+    talk.say(
+        "client",
+        "describe",
+        "what does the object behind this name offer?",
+        {"described": "its object id in the target field, its interface in the body"},
+        kind=Kind.DESCRIBE,
+        session=CLIENT_SESSION,
+        call=3,
+        stamp=86_400_000,
+        target=b"PYRONAME:library",
+    )
+    talk.say(
+        "client",
+        "ping",
+        "a sign of life",
+        {"pong": "and one of the broker"},
+        kind=Kind.PING,
+        session=CLIENT_SESSION,
+        stamp=2_900,
+    )
+
+
+def _answer(
+    talk: Conversation, call: int, name: str, about: str, value: Any, kind: Kind, flags: int = 0
+) -> None:
+    body, buffers = codec.encode(value)
+    talk.say(
+        "worker",
+        name,
+        about,
+        {f"{name}-delivered": "the same, from the broker to the client"},
+        body,
+        tuple(map(bytes, buffers)),
+        kind=kind,
+        flags=flags,
+        session=CLIENT_SESSION,
+        call=call,
+        stamp=7_000 + call,
+        target=OBJECT_ID.encode(),
+    )
+
+
+def _call(talk: Conversation) -> None:
+    target = OBJECT_ID.encode()
+    talk.say(
+        "client",
+        "call-property",
+        "read a property, within 10 s",
+        {"call-property-delivered": "the broker hands it to the worker; stamp is the worker's own clock"},
+        **_ask(4, "open", verb="get", flags=Flag.READ, budget_ms=10_000, target=target),
+    )
+    _answer(talk, 4, "result-property", "the value", True, Kind.RESULT, Flag.READ)
+    talk.say(
+        "client",
+        "call-array",
+        "a call that is answered with an array",
+        {"call-array-delivered": "handed to the worker"},
+        **_ask(5, "cover", flags=Flag.READ, target=target),
+    )
+    _answer(talk, 5, "result-array", "64 × 64 uint16, in a buffer of its own", COVER, Kind.RESULT, Flag.READ)
+
+
+def _fail(talk: Conversation) -> None:
+    target = OBJECT_ID.encode()
+    talk.say(
+        "client",
+        "call-raising",
+        "a call that raises",
+        {"call-raising-delivered": "handed to the worker"},
+        **_ask(6, "checkin", args=("Dune",), target=target),
+    )
+    error = pack_exception(LookupError("the library has no 'Dune'"))
+    error["traceback"] = ['  File "catalog.py", line 31, in checkin\n    self._known(title)\n']
+    _answer(talk, 6, "raised", "what the method raised", error, Kind.RAISED)
+    talk.say(
+        "client",
+        "call-again",
+        "a call number that was used before",
+        {"refused-again": "the broker does not carry it out twice"},
+        **_ask(6, "checkin", args=("Dune",), target=target),
+    )
+    talk.say(
+        "client",
+        "call-nobody",
+        "a call to an object that nobody hosts",
+        {"refused-gone": "it certainly did not run"},
+        **_ask(7, "ping", target=b"obj_gone"),
+    )
+    talk.say(
+        "client",
+        "other-version",
+        "a message of a version to come",
+        {"refused-version": "answered in this version, without a call number"},
+        header=b"PYRL\x02" + Envelope(Kind.CALL).pack()[5:],
+    )
+    talk.say(
+        "client",
+        "call-slow",
+        "a call that takes long",
+        {"call-slow-delivered": "handed to the worker"},
+        **_ask(8, "checkin", args=("The Hobbit",), budget_ms=60_000, target=target),
+    )
+    talk.say(
+        "client",
+        "cancel",
+        "the client gives it up",
+        {"cancel-delivered": "it runs already, so the worker is told"},
+        kind=Kind.CANCEL,
+        session=CLIENT_SESSION,
+        call=8,
+    )
+    body = plain(code="cancelled", text="cancelled while it waited at the worker; it did not run")
+    talk.say(
+        "worker",
+        "refused-by-worker",
+        "it had not started",
+        {"refused-by-worker-delivered": "passed on to the client"},
+        body,
+        kind=Kind.REFUSED,
+        session=CLIENT_SESSION,
+        call=8,
+        stamp=7_100,
+    )
+
+
+def _leave(talk: Conversation) -> None:
+    talk.say(
+        "client",
+        "bye",
+        "the client leaves",
+        {"ended": "the workers that have seen its calls are told", "bye-answer": "the broker agrees"},
+        kind=Kind.BYE,
+        session=CLIENT_SESSION,
+    )
+    talk.say(
+        "worker",
+        "withdraw",
+        "the worker hosts the object no longer; this is not answered",
+        kind=Kind.WITHDRAW,
+        session=WORKER_SESSION,
+        target=OBJECT_ID.encode(),
+    )
+    talk.now += 1
+    talk.happens(Stopping(), {"bye-broker": "the broker ends"})
