@@ -84,7 +84,7 @@ class _Host:
             self._warn_if_hidden(service.module)
             uri = self._uris[name] = self._daemon.register(cls)
         except Exception as error:  # the user's own code may raise anything; the others go on
-            log.exception("the service %r cannot be hosted", name)
+            log.error("the service %r cannot be hosted", name, exc_info=error.__cause__ or error)
             reason = str(error) if isinstance(error, PyroError) else f"{type(error).__name__}: {error}"
             self._report(name, "failed", reason)
             return

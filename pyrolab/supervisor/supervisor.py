@@ -219,6 +219,7 @@ class Supervisor:
     def _status_of(self, key: Key) -> Answer:
         process = self._core.processes[key]
         child = self._children.get(key)
+        troubled = process.reason or any(service.reason for service in process.services.values())
         return {
             "kind": key.kind.value,
             "name": key.name,
@@ -229,7 +230,7 @@ class Supervisor:
             "address": process.address,
             "reason": process.reason,
             "log": str(log_file(key.kind.value, key.name)),
-            "last_lines": last_lines(child.log, since=child.log_start) if child and process.reason else [],
+            "last_lines": last_lines(child.log, since=child.log_start) if child and troubled else [],
             "services": [
                 {"name": name, "state": service.state.value, "uri": service.uri, "reason": service.reason}
                 for name, service in process.services.items()

@@ -22,7 +22,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def command(*arguments: str | Path) -> list[str]:
+def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "pyrolab.cli.app", *map(str, arguments)]
 
 
@@ -32,7 +32,7 @@ def pyrolab(tmp_path: Path) -> Iterator[Run]:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
 
-    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command(*arguments), cwd=elsewhere, capture_output=True, text=True, timeout=50, encoding="utf-8"
         )
