@@ -18,9 +18,9 @@ ANSWERS = frozenset({Kind.RESULT, Kind.RAISED, Kind.REFUSED})
 class Pending:
     """A call that is out; `done` once `envelope` and `frames`, or `error`, say how it ended."""
 
-    __slots__ = ("done", "envelope", "error", "flags", "frames", "number", "on_done")
+    __slots__ = ("done", "envelope", "error", "flags", "frames", "gate", "number", "on_done")
 
-    def __init__(self, number: int, flags: int, on_done: Callable[[], None] | None) -> None:
+    def __init__(self, number: int, flags: int, on_done: Callable[[Pending], None] | None) -> None:
         self.number = number
         self.flags = flags
         self.done = False
@@ -29,11 +29,16 @@ class Pending:
         self.error: Exception | None = None
         #: Called once, by whichever thread brings the answer.
         self.on_done = on_done
+        #: Wakes the thread that waits for this call, if one does.
+        self.gate: Callable[[], None] | None = None
 
     def _end(self) -> None:
         self.done = True
+        gate = self.gate
+        if gate is not None:
+            gate()
         if self.on_done is not None:
-            self.on_done()
+            self.on_done(self)
 
 
 class CallTable:
@@ -48,7 +53,7 @@ class CallTable:
     def __len__(self) -> int:
         return len(self._pending)
 
-    def begin(self, flags: int = 0, on_done: Callable[[], None] | None = None) -> Pending:
+    def begin(self, flags: int = 0, on_done: Callable[[Pending], None] | None = None) -> Pending:
         """Give out the next number; the caller sends calls in the order of their numbers."""
         self._newest += 1
         pending = Pending(self._newest, flags, on_done)

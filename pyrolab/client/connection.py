@@ -68,24 +68,12 @@ class Connection:
         kind: Kind = Kind.CALL,
         flags: int = 0,
         budget_s: float | None = None,
-        on_done: Callable[[], None] | None = None,
+        on_done: Callable[[Pending], None] | None = None,
     ) -> Pending:
-        """Send a request; `wait` for its answer. Raises `NotSent` if nothing was sent."""
-        try:
-            return self._send(target, body, kind, flags, budget_s, on_done)
-        except NotSent as error:
-            self._lost(error)
-            raise
+        """Send a request; `wait` for its answer, or be told by `on_done`, in whichever thread reads it.
 
-    def _send(
-        self,
-        target: bytes,
-        body: Sequence[Any],
-        kind: Kind,
-        flags: int,
-        budget_s: float | None,
-        on_done: Callable[[], None] | None,
-    ) -> Pending:
+        Raises `NotSent` if nothing was sent.
+        """
         link = self._link
         with link.lock:  # numbers go out in order
             pending = self._calls.begin(flags, on_done)
@@ -101,10 +89,13 @@ class Connection:
             )
             try:
                 link.send_locked([header, *body])
-            except NotSent:
+            except NotSent as error:
                 self._calls.forget(pending)
-                raise
-        return pending
+                unsent = error
+            else:
+                return pending
+        self._lost(unsent)
+        raise unsent
 
     def wait(self, pending: Pending, timeout_s: float | None = None) -> tuple[Envelope, list[Any]]:
         """The answer: its envelope and frames.
@@ -119,12 +110,21 @@ class Connection:
             except BaseException:
                 self.cancel(pending)
                 raise
+        return self.answer_of(pending)
+
+    @staticmethod
+    def answer_of(pending: Pending) -> tuple[Envelope, list[Any]]:
+        """The answer to a call that is done. Raises what it was refused with, or `OutcomeUnknown`."""
         if pending.error is not None:
             raise pending.error
         assert pending.envelope is not None
         if pending.envelope.kind == Kind.REFUSED:
             raise refusal(pending.frames[0])
         return pending.envelope, pending.frames
+
+    def read_until(self, pending: Pending) -> None:
+        """Read, or wait while another thread reads, until this call is done."""
+        self._wait_for(pending, None)
 
     def cancel(self, pending: Pending) -> None:
         """Give a call up: if it still waits, it never runs; if it runs, its service is told."""
@@ -172,13 +172,13 @@ class Connection:
         """Sleep until our answer is there, or the place of the leader is free."""
         gate = _Gate()
         self._followers[pending] = gate
-        pending.on_done = gate.open
+        pending.gate = gate.open
         try:
             if pending.done or not self._reading.locked():
                 return  # the answer came, or the leader went, before we were on the list
             gate.pass_through(_FOREVER_S if deadline is None else max(deadline - time.monotonic(), 0))
         finally:
-            pending.on_done = None
+            pending.gate = None
             self._followers.pop(pending, None)
 
     def _promote(self) -> None:

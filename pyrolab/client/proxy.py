@@ -13,11 +13,13 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from pyrolab.client.calls import Pending
 from pyrolab.client.connection import Connection
+from pyrolab.client.futures import Outlook, RemoteFuture
 from pyrolab.errors import CommunicationError, ConnectionClosedError, ServiceGone
 from pyrolab.link.finding import broker_location
 from pyrolab.protocol import codec
-from pyrolab.protocol.envelope import Flag, Kind
+from pyrolab.protocol.envelope import Envelope, Flag, Kind
 from pyrolab.protocol.exceptions import unpack_exception
 from pyrolab.protocol.interface import Interface, Method
 from pyrolab.protocol.names import URI
@@ -47,6 +49,7 @@ class Proxy:
         self._connection: Connection | None = None
         self._target = b""
         self._interface: Interface | None = None
+        self._outlook: Outlook | None = None
 
     # -- the service's members -----------------------------------------------------------------------
 
@@ -140,7 +143,9 @@ class Proxy:
         """Find out which object the URI stands for, and what it offers."""
         uri = self._pyroUri
         asked = uri.object if uri.protocol == "PYRO" else f"{uri.protocol}:{uri.object}"
-        pending = connection.start(asked.encode(), kind=Kind.DESCRIBE, budget_s=self._pyroTimeout)
+        pending = connection.start(
+            asked.encode(), kind=Kind.DESCRIBE, flags=Flag.READ, budget_s=self._pyroTimeout
+        )
         envelope, frames = connection.wait(pending, self._pyroTimeout)
         self._target = envelope.target
         self._interface = Interface.from_data(codec.decode(frames[0], frames[1:]))
@@ -162,6 +167,37 @@ class Proxy:
         if kind == Kind.RAISED:  # outside of what may be tried again: the service raised it
             raise unpack_exception(value)
         return value
+
+    def _begin(
+        self, steps: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any], flags: int
+    ) -> RemoteFuture:
+        """The same call, without waiting for its answer."""
+        body, buffers = codec.encode_call(steps, args, kwargs)
+        message = [body, *buffers]
+        future = RemoteFuture()
+
+        def settle(pending: Pending) -> None:
+            future.settle(lambda: _value_of(*Connection.answer_of(pending)))
+
+        def start() -> None:
+            outlook = self._outlook_of(self._connected())
+            future.bind(
+                outlook.connection,
+                outlook.add(
+                    lambda: outlook.connection.start(
+                        self._target, message, flags=flags, budget_s=self._pyroTimeout, on_done=settle
+                    )
+                ),
+            )
+
+        self._persist(start, flags)
+        return future
+
+    def _outlook_of(self, connection: Connection) -> Outlook:
+        outlook = self._outlook
+        if outlook is None or outlook.connection is not connection:
+            outlook = self._outlook = Outlook(connection)
+        return outlook
 
     def _attempt(self, message: list[Any], flags: int) -> tuple[int, Any]:
         connection = self._connected()
@@ -229,6 +265,14 @@ class Proxy:
         return type(self), (str(self._pyroUri),)
 
 
+def _value_of(envelope: Envelope, frames: list[Any]) -> Any:
+    """The value in an answer. Raises the exception in it, if it is one."""
+    value = codec.decode(frames[0], frames[1:])
+    if envelope.kind == Kind.RAISED:
+        raise unpack_exception(value)
+    return value
+
+
 class RemoteMethod:
     """A method of a service, ready to be called."""
 
@@ -243,6 +287,11 @@ class RemoteMethod:
         """Call it there."""
         flags = (Flag.ONEWAY if self._method.oneway else 0) | (Flag.READ if self._method.readonly else 0)
         return self._proxy._invoke([self._name], "call", args, kwargs, flags)
+
+    def future(self, *args: Any, **kwargs: Any) -> RemoteFuture:
+        """Call it there, and get its answer from the future that this returns at once."""
+        flags = Flag.READ if self._method.readonly else Flag.NONE
+        return self._proxy._begin([self._name], args, kwargs, flags)
 
     @property
     def __name__(self) -> str:

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from live import Process, start_broker, start_worker
 
+from live import Process, start_broker, start_worker
 from pyrolab.api import Proxy
 from pyrolab.errors import CallExpired, CallTimedOut, NotExecuted, OutcomeUnknown, ServiceGone
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from live import Process, start_broker, start_worker
 
+from live import Process, start_broker, start_worker
 from pyrolab.api import URI, Proxy, locate_ns
 from pyrolab.errors import CommunicationError, NamingError, PoolFull
 
