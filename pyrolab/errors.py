@@ -13,7 +13,7 @@ from typing import Any
 class PyroError(Exception):
     """Base of all errors that PyroLab itself raises; `fields` become attributes and travel with it."""
 
-    def __init__(self, message: str = "", **fields: Any) -> None:
+    def __init__(self, message: str = "", /, **fields: Any) -> None:
         super().__init__(message)
         self.__dict__.update(fields)
 
@@ -130,5 +130,9 @@ REFUSALS: dict[str, type[PyroError]] = {
 def from_refusal(code: str, text: str, fields: dict[str, Any]) -> PyroError:
     """The error that a refusal stands for; an unknown code becomes a plain `CommunicationError`."""
     kind = REFUSALS.get(code, CommunicationError)
-    safe = {name: value for name, value in fields.items() if not name.startswith("_") and name != "message"}
-    return kind(text, **safe)
+    return kind(text, **{name: value for name, value in fields.items() if _may_be_field(name)})
+
+
+def _may_be_field(name: Any) -> bool:
+    """Whether an attribute of this name, which a peer chose, hides nothing of the error's own."""
+    return isinstance(name, str) and not name.startswith("_") and not hasattr(BaseException, name)

@@ -96,6 +96,14 @@ class Encoder:
 
 
 _NO_BUFFERS: set[int] = set()
+_PLAIN_PYTHON = msgpack.Unpacker.__module__ == "msgpack.fallback"
+_unpackb = partial(
+    msgpack.unpackb,
+    strict_map_key=False,
+    timestamp=3,
+    # Without a hook of its own, msgpack in plain Python fails on keys of subclasses of str, such as Enum members.
+    **({"object_pairs_hook": dict} if _PLAIN_PYTHON else {}),
+)
 
 
 class Decoder:
@@ -116,7 +124,7 @@ class Decoder:
 
     def unpack(self, body: bytes) -> Any:
         """The one value in `body`; the lengths in it are capped by its own size."""
-        return msgpack.unpackb(body, ext_hook=self._extension, strict_map_key=False, timestamp=3)
+        return _unpackb(body, ext_hook=self._extension)
 
     def nested(self, payload: bytes) -> Any:
         """The value in an extension's payload."""
@@ -227,9 +235,10 @@ class Codec:
         *,
         limits: Limits = DEFAULT_LIMITS,
         writable: bool = False,
+        plain: bool = False,
     ) -> CallBody:
         """What `encode_call` packed. Raises `ProtocolError` if it is no call."""
-        call = self.decode(body, buffers, limits=limits, writable=writable)
+        call = self.decode(body, buffers, limits=limits, writable=writable, plain=plain)
         if type(call) is not list or len(call) != 4:
             raise ProtocolError("a call is an array of steps, verb, arguments and keyword arguments")
         steps, verb, args, kwargs = call
@@ -330,7 +339,7 @@ def _parts_of_call(call: list[Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _is_name(name: Any) -> bool:
-    return type(name) is str and len(name) <= MAX_NAME_CHARS
+    return type(name) is str and 0 < len(name) <= MAX_NAME_CHARS
 
 
 def _is_step(step: Any) -> bool:

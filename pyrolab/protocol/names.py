@@ -31,14 +31,16 @@ class Location(NamedTuple):
         Raises `NamingError` if the port is no number from 0 to 65535 or the host is empty.
         """
         host, port = _split(text.strip())
-        if not host or any(c.isspace() or c in "@/" for c in host):
+        if not 0 < len(host) <= MAX_NAME_CHARS or any(c.isspace() or c in "@/" for c in host):
             raise NamingError(
-                f"{text!r} names no host; write it as 'host:port', for example 'localhost:9090'"
+                f"{text[:100]!r} names no host; write it as 'host:port', for example 'localhost:9090'"
             )
         if not port:
             return cls(host, DEFAULT_PORT)
-        if not port.isascii() or not port.isdigit() or int(port) > 65535:
-            raise NamingError(f"{port!r} in {text!r} is no port; a port is a number from 1 to 65535")
+        if not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65535:
+            raise NamingError(
+                f"{port[:20]!r} in {text[:100]!r} is no port; a port is a number from 1 to 65535"
+            )
         return cls(host, int(port))
 
     def __str__(self) -> str:
@@ -81,7 +83,7 @@ class URI:
             return
         found = _URI.fullmatch(uri.strip()) if isinstance(uri, str) else None
         if found is None or found["scheme"].upper() not in _SCHEMES:
-            raise NamingError(f"{uri!r} is no URI; write 'PYRONAME:name' or 'PYRO:object@host:port'")
+            raise NamingError(f"{uri!r:.100} is no URI; write 'PYRONAME:name' or 'PYRO:object@host:port'")
         check_name(found["object"])
         location = Location.parse(found["location"]) if found["location"] else None
         self._set(found["scheme"].upper(), found["object"], location)

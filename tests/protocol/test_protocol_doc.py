@@ -16,7 +16,7 @@ from pyrolab.protocol import envelope, limits
 from pyrolab.protocol.envelope import HEADER_BYTES, MAGIC, VERSION, WITH_BODY, Envelope, Flag, Kind, parse
 from pyrolab.worker import execution
 from pyrolab_broker import server
-from pyrolab_broker.core import offers, sessions
+from pyrolab_broker.core import names, offers, sessions
 from pyrolab_broker.core.name_service import INTERFACE
 from pyrolab_broker.settings import BrokerSettings
 from vectors.write import PAGE, VECTORS
@@ -132,7 +132,7 @@ def test_every_method_of_the_name_service_is_there() -> None:
 
 
 def _constant(name: str) -> Any:
-    places: tuple[ModuleType, ...] = (limits, envelope, link, execution, server, offers, sessions)
+    places: tuple[ModuleType, ...] = (limits, envelope, link, execution, server, names, offers, sessions)
     found = {getattr(place, each) for place in places for each in (name, f"_{name}") if hasattr(place, each)}
     assert len(found) == 1, f"{name} is {found or 'nowhere'}"
     return found.pop()

@@ -31,7 +31,11 @@ class Calls:
 
     def call(self, peer: Peer, envelope: Envelope, frames: list[Frame]) -> None:
         """A client calls."""
-        if envelope.call <= peer.newest_call or peer.role is not Role.CLIENT:
+        if peer.role is not Role.CLIENT:
+            text = "only a client may call; a worker that wants to call opens a session as a client too"
+            self._refuse(peer, envelope.call, "denied", text)
+            return
+        if envelope.call <= peer.newest_call:
             self._refuse(
                 peer, envelope.call, "protocol", _OUT_OF_ORDER.format(envelope.call, peer.newest_call)
             )

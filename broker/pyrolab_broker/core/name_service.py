@@ -9,10 +9,14 @@ from pyrolab.errors import NamingError, ProtocolError
 from pyrolab.protocol import codec, exceptions
 from pyrolab.protocol.envelope import Kind
 from pyrolab.protocol.interface import Interface, Method, Parameter
+from pyrolab.protocol.limits import Limits
 from pyrolab.protocol.names import URI
 from pyrolab_broker.core.names import Entry, NameTable
 
 Answer = tuple[Kind, bytes, list[Any]]
+
+#: Names and metadata are short, even thousands of them; more would only keep the broker busy.
+_LIMITS = Limits(body_bytes=1 << 22, depth=8, elements=1 << 16)
 
 
 class NameService:
@@ -35,7 +39,7 @@ class NameService:
     def answer(self, body: Any, buffers: Sequence[Any]) -> Answer:
         """Carry out one call; what goes wrong is an answer too."""
         try:
-            call = codec.decode_call(body, buffers)
+            call = codec.decode_call(body, buffers, limits=_LIMITS, plain=True)
             value = self._method(call)(*call.args, **call.kwargs)
             return Kind.RESULT, *codec.encode(value)
         except (NamingError, ProtocolError, AttributeError, TypeError, ValueError) as error:
@@ -45,7 +49,9 @@ class NameService:
         name = call.steps[0] if len(call.steps) == 1 else None
         if call.verb != "call" or not isinstance(name, str) or name not in self._methods:
             known = ", ".join(self._methods)
-            raise AttributeError(f"the name service has no {call.steps!r} to {call.verb}; it has {known}")
+            raise AttributeError(
+                f"the name service has no {call.steps!r:.100} to {call.verb}; it has {known}"
+            )
         return self._methods[name]
 
     def _lookup(self, name: str, return_metadata: bool = False) -> Any:

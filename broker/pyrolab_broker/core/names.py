@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from pyrolab.errors import NamingError
 from pyrolab.protocol.limits import MAX_NAME_CHARS
 from pyrolab.protocol.names import NAME_SERVICE, URI, check_name
+
+#: Words of metadata that one name may carry.
+MAX_TAGS = 64
+#: To find names that are spelt alike takes a moment for each candidate: so many are looked at, and only
+#: those whose length differs by so little.
+HINT_CANDIDATES = 200
+HINT_CHARS = 4
 
 
 class Entry(NamedTuple):
@@ -52,6 +60,7 @@ class NameTable:
         try:
             return self._entries[name]
         except KeyError:
+            check_name(name)
             raise NamingError(f"the name service knows no {name!r}{self._hint(name)}") from None
 
     def remove(self, *names: str) -> int:
@@ -79,7 +88,8 @@ class NameTable:
         }
 
     def _hint(self, name: str) -> str:
-        close = difflib.get_close_matches(str(name), self._entries, n=3)
+        alike = (each for each in self._entries if abs(len(each) - len(name)) <= HINT_CHARS)
+        close = difflib.get_close_matches(name, islice(alike, HINT_CANDIDATES), n=3)
         if close:
             return "; did you mean " + " or ".join(map(repr, close)) + "?"
         return "; `pyrolab nslist` shows the names that it knows"
@@ -89,6 +99,8 @@ def _tags(metadata: Iterable[str]) -> frozenset[str]:
     if isinstance(metadata, (str, bytes)):
         raise NamingError("metadata is a set of words, not one string; write {'word'}")
     tags = frozenset(metadata)
+    if len(tags) > MAX_TAGS:
+        raise NamingError(f"{len(tags)} words of metadata are too many; a name may carry {MAX_TAGS}")
     for tag in tags:
         _check_tag(tag)
     return tags

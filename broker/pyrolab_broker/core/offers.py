@@ -18,6 +18,8 @@ from pyrolab_broker.core.peers import Peer, Role, Service
 from pyrolab_broker.core.state import State
 
 MAX_CREDIT = 1024
+#: Bytes of an interface, which the broker keeps for as long as the service is offered.
+MAX_INTERFACE_BYTES = 1 << 20
 
 
 class Offers:
@@ -31,17 +33,18 @@ class Offers:
     def offer(self, peer: Peer, envelope: Envelope, frames: list[Frame]) -> None:
         """A worker hosts an object from now on."""
         state = self._state
-        refused = self._refusal(peer, envelope)
+        interface = memoryview(frames[0])
+        refused = self._refusal(peer, envelope, interface.nbytes)
         if refused is not None:
             state.refuse(peer.id, refused[0], refused[1], peer.session, envelope.call)
             return
         credit = min(max(envelope.number, 1), MAX_CREDIT)
-        service = Service(envelope.target, peer, credit, bytes(memoryview(frames[0])))
+        service = Service(envelope.target, peer, credit, bytes(interface))
         state.services[envelope.target] = peer.services[envelope.target] = service
         state.actions.append(Note(logging.INFO, "%s offers %s", (str(peer), envelope.target.decode())))
         state.send(peer.id, Kind.RESULT, [msgpack.packb(None)], session=peer.session, call=envelope.call)
 
-    def _refusal(self, peer: Peer, envelope: Envelope) -> tuple[str, str] | None:
+    def _refusal(self, peer: Peer, envelope: Envelope, size: int) -> tuple[str, str] | None:
         """Why this offer cannot be taken: a code and a text."""
         state = self._state
         if peer.role is not Role.WORKER:
@@ -54,7 +57,9 @@ class Offers:
         if envelope.target == NAME_SERVICE.encode() or (held is not None and held.worker is not peer):
             owner = held.worker if held is not None else "the broker"
             return "naming", f"the object id {envelope.target.decode()!r} is hosted by {owner} already"
-        if len(state.services) >= state.settings.max_services:
+        if size > MAX_INTERFACE_BYTES:
+            return "protocol", f"the interface has {size} bytes; {MAX_INTERFACE_BYTES} are allowed"
+        if held is None and len(state.services) >= state.settings.max_services:
             return "busy", f"the broker knows {state.settings.max_services} services, its limit"
         return None
 

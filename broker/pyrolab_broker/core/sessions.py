@@ -22,6 +22,7 @@ MISSED_HEARTBEATS = 3
 #: What a HELLO may say about its sender, and how long each value may be.
 ABOUT = ("name", "user", "host", "pid", "software")
 MAX_ABOUT_CHARS = 200
+MAX_HELLO_BYTES = 4096
 
 
 class Sessions:
@@ -36,7 +37,7 @@ class Sessions:
         state = self._state
         try:
             said = _read_hello(frames[0])
-            role = Role(said.get("role"))
+            role = Role(str(_scalar(said.get("role"))))
         except ValueError:
             state.refuse(peer_id, "protocol", "a HELLO says {'role': 'client'} or {'role': 'worker'}")
             return
@@ -44,7 +45,7 @@ class Sessions:
         if known is not None:
             self._welcome(known, envelope)
         elif self._has_place(peer_id, role, envelope):
-            about = {name: str(said[name])[:MAX_ABOUT_CHARS] for name in ABOUT if name in said}
+            about = {name: _shown(said[name]) for name in ABOUT if name in said}
             session = secrets.randbits(63) or 1
             peer = Peer(peer_id, session, role, about, state.now, state.now, envelope.stamp)
             state.peers[peer_id] = state.sessions(role)[session] = peer
@@ -142,7 +143,7 @@ class Sessions:
 def _read_hello(body: Any) -> dict[str, Any]:
     """The body of a HELLO. Raises `ValueError` if it is none."""
     view = memoryview(body)
-    if view.nbytes > 4096:
+    if view.nbytes > MAX_HELLO_BYTES:
         raise ValueError("too long")
     try:
         said = msgpack.unpackb(view, max_map_len=32, max_array_len=32, max_ext_len=0)
@@ -153,3 +154,14 @@ def _read_hello(body: Any) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise ValueError("not a map")
     return said
+
+
+def _scalar(value: Any) -> str | int | None:
+    """Text or a number as it is; nothing else, because even the text of deeply nested lists has no end."""
+    return value if isinstance(value, (str, int)) else None
+
+
+def _shown(value: Any) -> str:
+    """What a peer says of itself as one short line of a log."""
+    text = str(_scalar(value))[:MAX_ABOUT_CHARS]
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
