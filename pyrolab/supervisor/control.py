@@ -54,7 +54,6 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class _Request(socketserver.StreamRequestHandler):
-    server: _Server
     timeout = _PATIENCE_S
 
     def handle(self) -> None:
@@ -64,6 +63,7 @@ class _Request(socketserver.StreamRequestHandler):
             pass  # the asker left
 
     def _answer(self) -> Answer:
+        assert isinstance(self.server, _Server)
         try:
             request = json.loads(self.rfile.readline(_MAX_REQUEST_BYTES))
             secret, command = str(request["secret"]), str(request["command"])

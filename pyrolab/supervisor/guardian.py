@@ -19,7 +19,7 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 
 from pyrolab.supervisor.instance import end_processes
-from pyrolab.supervisor.launch import MARK_OPTION, apart
+from pyrolab.supervisor.launch import CREATION_FLAGS, MARK_OPTION, NEW_SESSION
 from pyrolab.supervisor.lifeline import GRACE_S
 from pyrolab.supervisor.logs import log_file, open_log_for
 
@@ -70,7 +70,13 @@ class Guardian:
         command = [sys.executable, "-m", module, MARK_OPTION, self._mark, patience]
         with open_log_for(log_file("supervisor")) as descriptor:
             self._process = Popen(  # noqa: S603 - our own module, our own arguments
-                command, stdin=PIPE, stdout=DEVNULL, stderr=descriptor, cwd=self._directory, **apart()
+                command,
+                stdin=PIPE,
+                stdout=DEVNULL,
+                stderr=descriptor,
+                cwd=self._directory,
+                creationflags=CREATION_FLAGS,
+                start_new_session=NEW_SESSION,
             )
 
     def _tell(self, line: bytes) -> bool:

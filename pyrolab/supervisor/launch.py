@@ -14,6 +14,12 @@ from pyrolab.supervisor.logs import open_log_for
 
 #: Names the mark that tells our processes from others that have got the same number since.
 MARK_OPTION = "--mark"
+#: What keeps a process out of the reach of Ctrl-C in this terminal.
+NEW_SESSION = sys.platform != "win32"
+if sys.platform == "win32":
+    CREATION_FLAGS = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+else:
+    CREATION_FLAGS = 0
 _MAX_REPORT_BYTES = 1 << 20
 
 Report = dict[str, Any]
@@ -94,7 +100,8 @@ def _popen(command: Sequence[str], log: Path, directory: Path) -> subprocess.Pop
             stdout=subprocess.PIPE,
             stderr=descriptor,
             cwd=directory,
-            **apart(),
+            creationflags=CREATION_FLAGS,
+            start_new_session=NEW_SESSION,
         )
 
 
@@ -102,12 +109,11 @@ def start_in_background(command: Sequence[str], log: Path, directory: Path) -> s
     """Start a process that outlives this one and its terminal; it writes to `log`."""
     with open_log_for(log) as descriptor:
         return subprocess.Popen(  # noqa: S603 - our own module, our own arguments
-            command, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, cwd=directory, **apart()
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            cwd=directory,
+            creationflags=CREATION_FLAGS,
+            start_new_session=NEW_SESSION,
         )
-
-
-def apart() -> dict[str, Any]:
-    """Arguments that keep a process out of the reach of Ctrl-C in this terminal."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-    return {"start_new_session": True}
