@@ -81,7 +81,7 @@ def _draw_alignment(axes: Any, findings: Findings) -> None:
 
 def _draw_climb(axes: Any, climb: Array, best: Array) -> None:
     """All places of the climb in their order, in an inset away from the light."""
-    left, bottom = (0.05 if best[axis] > 0 else 0.55 for axis in (0, 1))
+    left, bottom = (0.09 if best[axis] > 0 else 0.57 for axis in (0, 1))
     inset = axes.inset_axes((left, bottom, 0.4, 0.4))
     inset.set_facecolor("black")
     inset.plot(climb[:, 0], climb[:, 1], ".-", color=SKY, linewidth=0.6, markersize=2.5)

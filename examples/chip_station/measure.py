@@ -7,7 +7,7 @@ the drivers' own objects in this process they do the same.
 from __future__ import annotations
 
 import argparse
-import itertools
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ SEARCH_REACH_MM, SEARCH_STEP_MM = 0.060, 0.012
 #: First and last step of the climb to the top, in mm.
 CLIMB_FROM_MM, CLIMB_TO_MM = 0.006, 0.0001
 ALIGNMENT_NM = 1550.0
-SWEEP_NM = (1545.0, 1555.0)
+SWEEP_NM = (1546.0, 1554.5)
 SWEEP_STEP_NM = 0.010
 LASER_DBM = 0.0
 EXPOSURE_S = 0.02
@@ -56,10 +56,14 @@ class Station:
         self.laser.wait()
 
 
-def make_ready(station: Station) -> None:
-    """Connect, find the stage's reference, zero the detector in the dark, switch the light on."""
+def connect(station: Station) -> None:
+    """Open the connections to the instruments; nothing moves or shines yet."""
     for instrument in (station.stage, station.laser, station.power_meter, station.microscope):
         instrument.connect()
+
+
+def make_ready(station: Station) -> None:
+    """Find the stage's reference, zero the detector in the dark, switch the light on."""
     if not station.stage.homed:
         station.stage.home()
         station.stage.wait()
@@ -145,9 +149,8 @@ def measure(station: Station, progress: Progress) -> Findings:
         return lambda: progress.advance(task)
 
     alignment = Alignment()
-    halvings = sum(
-        1 for n in itertools.takewhile(lambda n: CLIMB_FROM_MM / 2**n >= CLIMB_TO_MM, itertools.count())
-    )
+    halvings = 1 + int(np.log2(CLIMB_FROM_MM / CLIMB_TO_MM))
+    connect(station)
     try:
         ready = step("Home the stage, zero the detector", 1)
         make_ready(station)
@@ -187,4 +190,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the laser is off")
+    except (RuntimeError, ConnectionError, LookupError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")

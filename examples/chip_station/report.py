@@ -6,32 +6,37 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.padding import Padding
 
 from findings import Findings
 
 _HOW_TO = """\
-[bold]With your own instruments[/bold]
-  1. Give each instrument a class, and list it in a copy of station.yaml. A class is an ordinary Python class;
-     services.py shows the few lines that put one on the bus.
-  2. On the computer with the instruments:   pyrolab up station.yaml
-  3. In any script, on any computer of the lab:
+1. Give each instrument a class, an ordinary Python class, and name it in a copy of station.yaml. \
+bench_services.py shows the few lines that put one on the bus.
+2. On the computer with the instruments:  pyrolab up station.yaml
+3. In any script, on any computer of the lab:"""
 
-       from pyrolab.api import Proxy
-       with Proxy("PYRONAME:laser@labserver:9090") as laser:
-           laser.wavelength = 1550.0
+_SCRIPT = """\
+from pyrolab.api import Proxy
 
-  measure.py did nothing else: it never knew that its instruments were in other processes."""
+with Proxy("PYRONAME:laser@labserver:9090") as laser:
+    laser.connect()
+    laser.wavelength = 1550.0"""
 
 
 def tell(findings: Findings, path: Path, console: Console | None = None) -> None:
     """Print what was done, what was found, and what to do next."""
     console = console or Console(highlight=False)
-    console.print()
-    console.print("[bold]What was done[/bold]")
-    console.print("  " + "\n  ".join(_done(findings)))
-    console.print("[bold]What was found[/bold]")
-    console.print("  " + "\n  ".join(_found(findings)))
-    console.print(_HOW_TO)
+    for title, paragraphs in (
+        ("What was done", _done(findings)),
+        ("What was found", _found(findings)),
+        ("With your own instruments", _HOW_TO.splitlines()),
+    ):
+        console.print(f"\n[bold]{title}[/bold]")
+        for paragraph in paragraphs:
+            console.print(Padding(paragraph, (0, 0, 0, 2), expand=False))
+    console.print(Padding(_SCRIPT, (1, 0, 1, 7), expand=False))
+    console.print("  measure.py did no more; it never knew that its instruments were in other processes.")
     console.print(f"\nThe figure is in [bold]{path}[/bold]", soft_wrap=True)
 
 

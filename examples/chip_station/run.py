@@ -133,6 +133,8 @@ def _family(up: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 def run(out: Path) -> int:
     """Start, measure, end; returns the exit code of the measurement."""
+    import measure  # here, where an interrupt is answered: it takes a while
+
     print(
         "Starting a chip-testing station: a broker and three workers, each a process of its own", flush=True
     )
@@ -141,29 +143,10 @@ def run(out: Path) -> int:
         where = f"localhost:{port}"
         environment = {**os.environ, "PYROLAB_HOME": scratch, "PYROLAB_NAMESERVER": where}
         with station(environment, write_config(Path(scratch), port), port):
-            subprocess.run([pyrolab_command(), "ps"], env=environment, check=False)
-            print("Measuring, from one more process\n", flush=True)
-            return measure(environment, out)
-
-
-def measure(environment: dict[str, str], out: Path) -> int:
-    """Run measure.py; on Ctrl-C wait until it has switched the laser off."""
-    with uninterrupted():
-        process = subprocess.Popen(
-            [sys.executable, str(HERE / "measure.py"), "--out", str(out)], env=environment
-        )
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        ignore_interrupts()
-        if process.poll() is None and os.name != "nt":
-            process.send_signal(signal.SIGINT)  # a terminal has told it already, a lone `kill` has not
-        try:
-            process.wait(END_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        raise
+            print(f"They run; the broker is at {where}. Now measure.py, from this process:\n", flush=True)
+            code = measure.main(["--nameserver", where, "--out", str(out)])
+        print("The broker and the workers have ended; nothing is left running.")
+        return code
 
 
 INTERRUPTS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -205,9 +188,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return run(options.out.resolve())
     except KeyboardInterrupt:
-        print("\nInterrupted; nothing is left running.")
+        print("\nInterrupted. The broker and the workers have ended; nothing is left running.")
         return INTERRUPTED
-    except RuntimeError as error:
+    except (RuntimeError, PyroError) as error:
         print(error, file=sys.stderr)
         return 1
 
