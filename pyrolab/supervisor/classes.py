@@ -6,6 +6,7 @@ Only a local configuration gets a class imported, never anything that came over 
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Iterable
 from functools import partial
@@ -16,6 +17,8 @@ from pyrolab.config import DaemonConfiguration, ServiceConfiguration
 from pyrolab.errors import ConfigurationError
 from pyrolab.worker.daemon import Daemon
 from pyrolab.worker.exposure import behavior, behavior_of
+
+log = logging.getLogger("pyrolab.supervised")
 
 #: The modules in which releases of PyroLab keep their own daemons.
 _PYROLAB_MODULES = ("pyrolab.server", "pyrolab.daemon", "pyrolab.worker.daemon", "pyrolab.api")
@@ -58,10 +61,12 @@ def daemon_class(name: str, daemon: DaemonConfiguration) -> type[Daemon]:
 
 def _own_daemon(name: str, classname: str) -> type[Daemon]:
     found = getattr(importlib.import_module("pyrolab.worker.daemon"), classname, None)
+    if found is None and classname == "LockableDaemon":
+        log.warning("daemons.%s: this release has no locks yet; a client's lock() will fail", name)
+        return Daemon
     if not (isinstance(found, type) and issubclass(found, Daemon)):
         raise ConfigurationError(
-            f"daemons.{name}: PyroLab has no {classname!r}; use 'Daemon' or 'LockableDaemon', "
-            "or name the module of your own"
+            f"daemons.{name}: PyroLab has no {classname!r}; use 'Daemon', or name the module of your own"
         )
     return found
 

@@ -124,7 +124,8 @@ def test_a_file_beside_the_configuration_hides_no_module(library: Path) -> None:
 
 def test_daemons_of_pyrolab_and_of_ones_own(library: Path) -> None:
     assert daemon_class("d", DaemonConfiguration()) is Daemon
-    assert daemon_class("d", DaemonConfiguration(module="pyrolab.daemon")) is Daemon
+    lockable = daemon_class("d", DaemonConfiguration(module="pyrolab.daemon", classname="LockableDaemon"))
+    assert issubclass(lockable, Daemon)
     own = daemon_class("d", DaemonConfiguration(module="shelf_of_tests", classname="Hall"))
     assert issubclass(own, Daemon)
     with pytest.raises(ConfigurationError, match="not derived from"):
