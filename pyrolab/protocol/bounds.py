@@ -123,7 +123,7 @@ def _step(first: int) -> int:
     if 0xA0 <= first < 0xC0:
         return 1 + (first & 31)
     numbers = {0xCA: 5, 0xCB: 9, 0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9, 0xD0: 2, 0xD1: 3, 0xD2: 5, 0xD3: 9}
-    headed = first in _HEADERS or 0x80 <= first < 0xA0
+    headed = first in _HEADERS or (0x80 <= first < 0xA0 and first & 15)  # the empty ones are whole
     return 0 if headed else numbers.get(first, 1)
 
 
