@@ -28,12 +28,12 @@ FULL = {
     "imports": Effort(9, 0),
 }
 QUICK = {
-    "empty": Effort(5, 0.03),
-    "arrays": Effort(2, 0.01),
-    "pipeline": Effort(3, 0.02),
-    "clients": Effort(2, 0.08),
-    "services": Effort(3, 0.02),
-    "imports": Effort(2, 0),
+    "empty": Effort(3, 0.03),
+    "arrays": Effort(1, 0.01),
+    "pipeline": Effort(2, 0.02),
+    "clients": Effort(1, 0.08),
+    "services": Effort(2, 0.02),
+    "imports": Effort(1, 0),
 }
 
 Baseline = Callable[[Point], Point]

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-
-matplotlib.use("Agg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from perf.bench import CLIENTS, SERVICES
 from perf.figures import Point, Run
 from perf.report import facts_of, label_of, number
 from perf.statistics import Summary, ratio_in, summarize
-from perf.systems import SYSTEMS
+from perf.systems import BASELINE, SYSTEMS
 from perf.targets import OURS, TARGETS, Verdict, outcomes
 
 _COLOURS = {
@@ -27,7 +26,7 @@ _COLOURS = {
     "rpyc": "#c9b458",
     "pyleco": "#9c89b8",
 }
-_INK, _FAINT, _TARGET = "#2b2d33", "#d8dade", "#d1495b"
+_INK, _FAINT, _GOOD, _BAD = "#2b2d33", "#d8dade", "#3f8f5b", "#d1495b"
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": _FAINT,
@@ -68,58 +67,66 @@ def _colour(contender: str) -> str:
     return _COLOURS.get(contender.partition(" ")[0], "#a0a4ab")
 
 
-def _bars(axis: Axes, run: Run, workload: str, unit: str) -> list[str]:
-    """Horizontal bars of everybody who has a figure, with the quartiles and the ratio to the baseline."""
+def _dots(axis: Axes, run: Run, workload: str, unit: str) -> list[str]:
+    """A row for everybody who has a figure: median, quartiles, and the ratio to the baseline's line."""
     contenders = [point.contender for point in run.series if point.workload == workload]
     contenders.sort(key=lambda contender: list(SYSTEMS).index(contender.partition(" ")[0]))
+    baseline = _summary(run, workload, BASELINE)
+    if baseline is not None:
+        axis.axvline(baseline.median, color=_COLOURS[BASELINE], linewidth=1, linestyle=(0, (2, 3)))
     for place, contender in enumerate(contenders):
         series = run.series[Point(workload, contender)]
         median, low, high = summarize(series.rounds)
-        axis.barh(place, median, height=0.62, color=_colour(contender))
-        axis.plot([low, high], [place, place], color=_INK, linewidth=1)
+        ours = contender.startswith(OURS)
+        if baseline is not None:
+            axis.plot(
+                [baseline.median, median], [place, place], color=_colour(contender), alpha=0.35, linewidth=5
+            )
+        axis.plot([low, high], [place, place], color=_colour(contender), linewidth=2)
+        axis.plot(median, place, "o", color=_colour(contender), markersize=11 if ours else 8)
         compared = ratio_in(run, series)
-        text = f" {number(median)} {unit}" + (f"   {number(compared.median)}×" if compared else "")
-        weight = "bold" if contender.startswith(OURS) else "normal"
-        axis.text(max(median, high), place, text, va="center", weight=weight)
+        text = f"{number(median)} {unit}" + (f"  ·  {number(compared.median)}×" if compared else "")
+        axis.text(
+            1.0, place, text, transform=axis.get_yaxis_transform(), va="center", ha="right",
+            weight="bold" if ours else "normal",
+        )  # fmt: skip
     axis.set_yticks(range(len(contenders)), [label_of(contender) for contender in contenders])
-    axis.invert_yaxis()
-    axis.set_xscale("log")
+    axis.set_ylim(len(contenders) - 0.4, -0.8)
+    _log_ticks(axis.xaxis, axis.set_xscale)
     axis.grid(axis="x")
-    if contenders:
-        low_end, high_end = axis.get_xlim()
-        axis.set_xlim(low_end / 1.5, high_end * 5)
     return contenders
 
 
 def _mark_targets(axis: Axes, run: Run, workload: str, contenders: list[str]) -> None:
-    """A tick at each bound, on the bar of the contender that it is for."""
+    """A tick at each bound, in the row of the contender that it is for."""
     for target in TARGETS:
         if target.point.workload != workload or target.point.contender not in contenders:
             continue
         against = _summary(run, workload, target.against.contender) if target.against else None
-        if against is None:
+        if against is None or target.against is None:
             continue
         place, bound = contenders.index(target.point.contender), against.median * target.limit
-        axis.plot([bound, bound], [place - 0.44, place + 0.44], color=_INK, linewidth=1.6)
-        axis.annotate(
-            f"{target.bound.value} {target.limit:g}× {label_of(target.against.contender)}"
-            if target.against
-            else "",
-            (bound, place - 0.44),
-            fontsize=7,
-            ha="center",
-            va="bottom",
-        )
+        axis.plot([bound, bound], [place - 0.3, place + 0.3], color=_INK, linewidth=1.6)
+        text = f"{target.bound.value} {target.limit:g}× {label_of(target.against.contender)}"
+        axis.text(bound, place - 0.34, text, fontsize=7, ha="center", va="bottom")
+
+
+def _room_for_text(axis: Axes) -> None:
+    """Leave the right third of a logarithmic axis free."""
+    low, high = axis.get_xlim()
+    axis.set_xlim(low, high * (high / low) ** 0.55)
 
 
 def _empty(axis: Axes, run: Run) -> None:
     axis.set_title("Empty call, one client: p50, µs (less is better)")
-    _mark_targets(axis, run, "empty", _bars(axis, run, "empty", "µs"))
+    _mark_targets(axis, run, "empty", _dots(axis, run, "empty", "µs"))
+    _room_for_text(axis)
 
 
 def _pipeline(axis: Axes, run: Run) -> None:
-    axis.set_title("Pipelined empty calls of one client: calls/s (more is better)")
-    _mark_targets(axis, run, "pipeline", _bars(axis, run, "pipeline", "/s"))
+    axis.set_title("Pipelined empty calls: calls/s (more is better)")
+    _mark_targets(axis, run, "pipeline", _dots(axis, run, "pipeline", "/s"))
+    _room_for_text(axis)
 
 
 def _arrays(axis: Axes, run: Run) -> None:
@@ -139,7 +146,7 @@ def _arrays(axis: Axes, run: Run) -> None:
                 axis.bar(where, summary.median, width * 0.92, color=_COLOURS[key])
                 axis.text(where, summary.median * 1.08, number(summary.median), ha="center", fontsize=6.5)
     axis.set_xticks(range(len(columns)), list(columns.values()))
-    axis.set_yscale("log")
+    _log_ticks(axis.yaxis, axis.set_yscale)
     axis.grid(axis="y")
     _legend(axis, run, "fetch_8")
 
@@ -155,14 +162,14 @@ def _legend(axis: Axes, run: Run, workload: str) -> None:
 
 
 def _clients(axis: Axes, run: Run) -> None:
-    axis.set_title("Many clients at once: calls/s of all together (more is better)")
+    axis.set_title("Many clients: calls/s together (more is better)")
     _lines(axis, run, "clients", CLIENTS, list(SYSTEMS))
-    axis.set_yscale("log")
+    _log_ticks(axis.yaxis, axis.set_yscale)
     axis.set_xlabel("clients")
 
 
 def _services(axis: Axes, run: Run) -> None:
-    axis.set_title("Services registered: p50 of an empty call, × that with one service")
+    axis.set_title("Services registered: p50, × that with one")
     for key in SYSTEMS:
         series = [run.series.get(Point(f"services_{count}", key)) for count in SERVICES]
         ratios = [ratio_in(run, each) for each in series if each is not None]
@@ -171,7 +178,7 @@ def _services(axis: Axes, run: Run) -> None:
             _line(axis, key, SERVICES, found)
     limits = [target.limit for target in TARGETS if target.point == Point(f"services_{SERVICES[-1]}", OURS)]
     for limit in limits:
-        axis.axhline(limit, color=_TARGET, linewidth=1, linestyle=(0, (5, 3)))
+        axis.axhline(limit, color=_BAD, linewidth=1, linestyle=(0, (5, 3)))
         axis.text(SERVICES[0], limit, f"target: ≤ {limit:g}×", va="bottom", fontsize=8)
     axis.axhline(1, color=_FAINT, linewidth=1)
     low, high = axis.get_ylim()
@@ -214,28 +221,33 @@ def _count_axis(axis: Axes, counts: tuple[int, ...]) -> None:
 
 def _targets(axis: Axes, run: Run) -> None:
     """How far each figure is on the good side of its bound."""
-    axis.set_title("Targets: how many times better than asked (right of the line: reached)")
+    axis.set_title("Targets: how many times better than asked")
     known = [(each, each.margin) for each in outcomes(run)]
     shown = [(each, margin) for each, margin in known if margin is not None]
     for place, (outcome, margin) in enumerate(shown):
-        reached = outcome.verdict is Verdict.REACHED
-        colour = "#3f8f5b" if reached else _TARGET
-        axis.plot([1, margin], [place, place], color=colour, linewidth=2)
-        axis.plot(margin, place, "o", color=colour, markersize=7)
         assert outcome.measured is not None
-        text = f"{number(outcome.measured.median)} {outcome.target.unit}, asked {outcome.target.wanted}"
-        axis.annotate(text, (1, place), xytext=(0, 6), textcoords="offset points", fontsize=7.5)
+        colour = _GOOD if outcome.verdict is Verdict.REACHED else _BAD
+        axis.plot([1, margin], [place, place], color=colour, linewidth=2.5, solid_capstyle="round")
+        axis.plot(margin, place, "o", color=colour, markersize=8)
+        target = outcome.target
+        text = f"{target.what}: {number(outcome.measured.median)} {target.unit} (asked {target.wanted})"
+        axis.text(0.01, place - 0.28, text, transform=axis.get_yaxis_transform(), fontsize=8)
     axis.axvline(1, color=_INK, linewidth=1)
-    axis.set_yticks(range(len(shown)), [_wrapped(each.target.what) for each, _ in shown], fontsize=7.5)
+    axis.set_yticks([])
     axis.set_ylim(len(shown) - 0.5, -0.7)
-    axis.set_xscale("log")
+    _log_ticks(axis.xaxis, axis.set_xscale)
+    margins = [margin for _, margin in shown]
+    axis.set_xlim(min([0.5, *margins]) / 1.2, max([4.0, *margins]) * 1.2)
+    axis.set_xlabel("missed  ←   1×   →  reached")
     axis.grid(axis="x")
-    low, high = axis.get_xlim()
-    axis.set_xlim(min(low, 0.5), max(high, 4))
 
 
-def _wrapped(text: str) -> str:
-    return text.replace(", against", ",\nagainst").replace("MB/s,\n", "MB/s, ")
+def _log_ticks(axis: Any, scale: Callable[[str], None]) -> None:
+    """A logarithmic axis whose ticks read 100, 200, 500 rather than powers of ten."""
+    scale("log")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 _PANELS: tuple[Callable[[Axes, Run], None], ...] = (_empty, _pipeline, _arrays, _clients, _services, _targets)
