@@ -95,15 +95,16 @@ class _Loader(yaml.SafeLoader):
     nesting = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        mark: Any = event.start_mark
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise yaml.MarkedYAMLError(
                 problem="anchors (&) and aliases (*) are not allowed; write the value out",
-                problem_mark=event.start_mark,
+                problem_mark=mark,
             )
         if self.nesting >= MAX_NESTING:
             problem = f"more than {MAX_NESTING} levels are nested here"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
         self.nesting += 1
         try:
             return super().compose_node(parent, index)

@@ -13,6 +13,7 @@ if __name__ == "__main__":
     own_import_path()
 
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,14 +45,15 @@ def main() -> int:
         lifeline.report("refused", reason=str(error))
         return 1
     with daemon:
-        on_signals(daemon.shutdown)
-        lifeline.when_cut(daemon.shutdown)
         host = _Host(lifeline, daemon, settings, plan["locations"])
+        on_signals(host.finish)
+        lifeline.when_cut(host.finish)
         for name, entry in plan["services"].items():
             host.offer(name, entry)
         if plan["listed_at"]:
             host.offer_itself(plan["name"], plan["listed_at"])
         listings = Listings(host.listings, host.session, host.report_listing)
+        host.serving = True
         lifeline.report("running", address=home)
         listings.start()
         daemon.requestLoop()
@@ -75,6 +77,16 @@ class _Host:
         self._locations = {name: Location.parse(where) for name, where in locations.items()}
         self._uris: dict[str, URI] = {}
         self.listings: list[Listed] = []
+        self.serving = False
+
+    def finish(self) -> None:
+        """End the daemon: in good order if it serves, at once while it still imports what it is to host."""
+        if self.serving:
+            self._daemon.shutdown()
+        else:
+            log.info("ended while starting")
+            logging.shutdown()
+            os._exit(0)
 
     def offer(self, name: str, entry: Mapping[str, Any]) -> None:
         """Import and host one service; report it if that fails, or if there is nothing more to do."""

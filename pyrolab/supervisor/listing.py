@@ -10,7 +10,7 @@ from enum import Enum
 
 from pyrolab.client.nameservice import NameService
 from pyrolab.client.proxy import Proxy
-from pyrolab.errors import CommunicationError, NamingError, PyroError
+from pyrolab.errors import NamingError, PyroError
 from pyrolab.protocol.limits import MAX_NAME_CHARS
 from pyrolab.protocol.names import URI, Location
 
@@ -95,7 +95,7 @@ class Listings:
                 with NameService(where) as names:
                     for listed in here:
                         self._list(names, listed)
-            except CommunicationError as error:
+            except PyroError as error:
                 for listed in here:
                     self._on_outcome(listed.name, Outcome.TRYING, str(error))
 
