@@ -22,7 +22,16 @@ from pyrolab.link.frames import receive_frame, receive_rest, send_frames
 from pyrolab.protocol.envelope import Kind
 from pyrolab.protocol.names import DEFAULT_HOST, DEFAULT_PORT, Location
 from pyrolab_broker.core.core import Core
-from pyrolab_broker.core.events import Event, Note, Received, Send, Stopping, Suspected, Tick, Unreachable
+from pyrolab_broker.core.events import (
+    Event,
+    Note,
+    Send,
+    Stopping,
+    Suspected,
+    Tick,
+    Unreachable,
+    make_received,
+)
 from pyrolab_broker.settings import BrokerSettings
 
 log = logging.getLogger("pyrolab.broker")
@@ -159,28 +168,25 @@ class Broker:
             return None
         first = receive_frame(router)
         header = first.bytes
-        frames = receive_rest(router, first)
+        frames = receive_rest(router, first) if first.more else []
         if peer == self._insider:
             closed = self._peers_by_fd.pop(int.from_bytes(header, "big"), None)
             return Suspected(closed) if closed else None
         if len(header) > _KIND_AT and header[_KIND_AT] == Kind.HELLO:
             self._peers_by_fd[first.get(zmq.SRCFD)] = peer
-        return Received(peer, header, frames)
+        return make_received((peer, header, frames))
 
     def _carry_out(self, event: Event, now: float) -> None:
+        """Have the core decide, and do it; nothing here waits for a peer, least of all for a slow one."""
         for action in self._core.handle(event, now):
             if type(action) is Send:
-                self._send(action, now)
+                try:
+                    send_frames(self._router, [action.peer, *action.frames])
+                except zmq.ZMQError as error:
+                    slow = error.errno == zmq.EAGAIN
+                    self._carry_out(Unreachable(action.peer, bytes(action.frames[0]), slow), now)
             elif type(action) is Note:
                 log.log(action.level, action.text, *action.arguments)
-
-    def _send(self, message: Send, now: float) -> None:
-        """Send without waiting: one peer that does not read must never stop the lab."""
-        try:
-            send_frames(self._router, [message.peer, *message.frames])
-        except zmq.ZMQError as error:
-            slow = error.errno == zmq.EAGAIN
-            self._carry_out(Unreachable(message.peer, bytes(message.frames[0]), slow), now)
 
 
 def _report_closed(monitor: zmq.Socket[bytes], reporter: zmq.Socket[bytes]) -> None:

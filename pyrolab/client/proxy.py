@@ -56,7 +56,7 @@ class Proxy:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # the proxy's own, or private to the service: never asked for
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        interface = self._pyroInterface
+        interface = self._interface or self._pyroInterface
         method = interface.methods.get(name)
         if method is not None:
             return RemoteMethod(self, name, method)
@@ -163,7 +163,7 @@ class Proxy:
         """One call; raises what the service raised."""
         body, buffers = codec.encode_call(steps, args, kwargs or {}, verb)
         message = [body, *buffers]
-        kind, value = self._persist(lambda: self._attempt(message, flags), flags)
+        kind, value = self._persist(self._attempt, message, flags)
         if kind == Kind.RAISED:  # outside of what may be tried again: the service raised it
             raise unpack_exception(value)
         return value
@@ -179,7 +179,7 @@ class Proxy:
         def settle(pending: Pending) -> None:
             future.settle(lambda: _value_of(*Connection.answer_of(pending)))
 
-        def start() -> None:
+        def start(message: list[Any], flags: int) -> None:
             outlook = self._outlook_of(self._connected())
             future.bind(
                 outlook.connection,
@@ -190,7 +190,7 @@ class Proxy:
                 ),
             )
 
-        self._persist(start, flags)
+        self._persist(start, message, flags)
         return future
 
     def _outlook_of(self, connection: Connection) -> Outlook:
@@ -208,13 +208,15 @@ class Proxy:
         envelope, frames = connection.wait(pending, timeout)
         return envelope.kind, codec.decode(frames[0], frames[1:])
 
-    def _persist(self, attempt: Callable[[], Answered], flags: int) -> Answered:
+    def _persist(
+        self, attempt: Callable[[list[Any], int], Answered], message: list[Any], flags: int
+    ) -> Answered:
         """Try again where it is safe: once what certainly did not run, as allowed what only reads."""
         retries = self._pyroMaxRetries
         renewed = False
         while True:
             try:
-                return attempt()
+                return attempt(message, flags)
             except (ConnectionClosedError, ServiceGone) as error:
                 if not renewed and self._may_renew(error):
                     renewed = True

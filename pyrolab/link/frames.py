@@ -29,10 +29,11 @@ _get = zmq.backend.Socket.get
 
 def send_frames(socket: zmq.Socket[bytes], frames: Sequence[Any]) -> None:
     """Send all frames as one message, or raise `zmq.ZMQError` (EAGAIN, EHOSTUNREACH) and send nothing."""
-    last = len(frames) - 1
-    for index, frame in enumerate(frames):
-        copy = type(frame) is bytes or len(frame) < UNCOPIED_BYTES
-        _send(socket, frame, _NOBLOCK_MORE if index < last else NOBLOCK, copy=copy)
+    remaining = len(frames)
+    for frame in frames:
+        remaining -= 1
+        size = frame.nbytes if type(frame) is memoryview else len(frame)
+        _send(socket, frame, _NOBLOCK_MORE if remaining else NOBLOCK, size < UNCOPIED_BYTES)
 
 
 def receive_rest(socket: zmq.Socket[bytes], first: zmq.Frame) -> list[zmq.Frame]:

@@ -27,7 +27,8 @@ class Readiness:
         alarm_fd = self._asleep.fileno()
 
         def ready(timeout_s: float) -> bool:
-            return any(fd == alarm_fd for fd, _ in poll.poll(timeout_s * 1000))
+            ready_fds = poll.poll(timeout_s * 1000)
+            return len(ready_fds) > 1 or (len(ready_fds) == 1 and ready_fds[0][0] == alarm_fd)
 
         return ready
 

@@ -12,11 +12,12 @@ from pyrolab.protocol.envelope import (
     MAX_BUDGET_MS,
     NO_DEADLINE,
     Envelope,
+    Flag,
     Kind,
     pack,
 )
 from pyrolab.protocol.names import NAME_SERVICE
-from pyrolab_broker.core.events import Frame, Send
+from pyrolab_broker.core.events import Frame, make_send
 from pyrolab_broker.core.peers import Call, CallState, Peer, Role, Service
 from pyrolab_broker.core.state import State, wants_answer
 
@@ -45,6 +46,7 @@ class Calls:
         if service is None:
             self._without_service(peer, envelope, frames)
             return
+        expires = math.inf if envelope.budget_ms == NO_DEADLINE else self._expiry(envelope.budget_ms)
         call = Call(
             peer,
             envelope.call,
@@ -53,11 +55,11 @@ class Calls:
             envelope.token,
             envelope.buffers,
             frames,
-            self._expiry(envelope.budget_ms),
+            expires,
         )
         if len(peer.calls) >= self._state.settings.calls_per_client:
             self._busy(call, "calls_per_client", len(peer.calls), self._state.settings.calls_per_client)
-        elif service.running < service.credit and not service.queue:
+        elif service.running < service.credit:  # then nobody waits: `feed` has seen to that
             self._admit(call)
             self._dispatch(call)
         else:
@@ -91,14 +93,12 @@ class Calls:
         )
 
     def _expiry(self, budget_ms: int) -> float:
-        if budget_ms == NO_DEADLINE:
-            return math.inf
         expires = self._state.now + budget_ms / 1000
         self._state.wake_by(expires)
         return expires
 
     def _admit(self, call: Call) -> None:
-        if wants_answer(call.flags):
+        if not call.flags & Flag.ONEWAY:
             call.client.calls[call.number] = call
         call.client.touched.add(call.service.worker.id)
 
@@ -132,17 +132,15 @@ class Calls:
             call.client.session,
             call.number,
             worker.stamp,
-            self._remaining_ms(call),
+            NO_DEADLINE if call.expires == math.inf else self._remaining_ms(call),
             0,
             call.token,
             service.object_id,
         )
-        self._state.actions.append(Send(worker.id, [header, *call.frames]))
+        self._state.actions.append(make_send((worker.id, [header, *call.frames])))
         call.frames = ()
 
     def _remaining_ms(self, call: Call) -> int:
-        if call.expires == math.inf:
-            return NO_DEADLINE
         return min(max(int((call.expires - self._state.now) * 1000), 0), MAX_BUDGET_MS)
 
     def feed(self, service: Service) -> None:
@@ -164,7 +162,7 @@ class Calls:
             return
         service = call.service
         service.running -= 1
-        if call.state is CallState.RUNNING and wants_answer(call.flags):
+        if call.state is CallState.RUNNING and not call.flags & Flag.ONEWAY:
             call.client.calls.pop(call.number, None)
             header = pack(
                 envelope.kind,
@@ -178,10 +176,19 @@ class Calls:
                 0,
                 service.object_id,
             )
-            self._state.actions.append(Send(call.client.id, [header, *frames]))
+            self._state.actions.append(make_send((call.client.id, [header, *frames])))
         call.state = CallState.ANSWERED
         if service.queue:
             self.feed(service)
+
+    def spoilt(self, worker: Peer, envelope: Envelope, why: str) -> None:
+        """A worker's answer cannot be passed on; its call must end all the same."""
+        call = worker.running.pop((envelope.session, envelope.call), None)
+        if call is not None:
+            call.service.running -= 1
+            if call.state is CallState.RUNNING:
+                self._settle(call, "unknown-outcome", f"the call has run, but its answer is lost: {why}")
+            self.feed(call.service)
 
     def cancel(self, peer: Peer, envelope: Envelope, frames: list[Frame]) -> None:
         """A client no longer wants an answer."""

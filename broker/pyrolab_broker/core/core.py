@@ -87,12 +87,12 @@ class Core:
                 assert_never(event)
 
     def _received(self, event: Received) -> None:
+        envelope, frames = None, event.frames
         try:
             envelope = parse(event.header)
-            frames = event.frames
             self._check(envelope, frames)
         except ProtocolError as error:
-            self._offended(event.peer, error)
+            self._offended(event.peer, error, envelope)
             return
         peer = self.state.peers.get(event.peer)
         if peer is None:
@@ -111,7 +111,10 @@ class Core:
             part(peer, envelope, frames)
 
     def _check(self, envelope: Envelope, frames: list[Frame]) -> None:
+        """Raise `ProtocolError` for the wrong number of frames, or too many bytes in all of them."""
         check_frames(envelope, frames)
+        if not envelope.buffers:
+            return  # the socket has bounded each single frame
         size = sum(map(len, frames))
         limit = self.state.settings.wire.message_bytes
         if size > limit:
@@ -132,11 +135,15 @@ class Core:
         text = f"a message of kind {envelope.kind} has no meaning from a {peer.role.value}"
         self.state.refuse(peer.id, "protocol", text, peer.session, envelope.call)
 
-    def _offended(self, peer_id: PeerId, error: ProtocolError) -> None:
+    def _offended(self, peer_id: PeerId, error: ProtocolError, envelope: Envelope | None) -> None:
         """Answer what is no proper message; nothing else happens."""
         code = "version" if isinstance(error, VersionMismatch) else "protocol"
         numbers: dict[str, Any] = dict(error.__dict__)
-        self.state.refuse(peer_id, code, str(error), **numbers)
+        worker = self.state.peers.get(peer_id)
+        if worker is not None and envelope is not None:
+            self._calls.spoilt(worker, envelope, str(error))
+        about = {"session": envelope.session, "call": envelope.call} if envelope is not None else {}
+        self.state.refuse(peer_id, code, str(error), **about, **numbers)
         self.state.actions.append(Note(logging.DEBUG, "refused a message: %s", (str(error),)))
 
     def _unreachable(self, event: Unreachable) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -60,3 +61,8 @@ class Note(NamedTuple):
 
 
 Action: TypeAlias = Send | Note
+
+#: Makes a `Send` or `Received` from a tuple without the Python function that a named tuple has for it; there
+#: are two of each in every call.
+make_send = functools.partial(tuple.__new__, Send)
+make_received = functools.partial(tuple.__new__, Received)
