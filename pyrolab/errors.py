@@ -86,6 +86,10 @@ class CallTimedOut(OutcomeUnknown, TimeoutError):
     """The deadline passed while the call was running; it may still finish."""
 
 
+class GarbledAnswer(OutcomeUnknown, ProtocolError):
+    """What came back is no answer, so nobody knows whether the call ran; look at the instrument."""
+
+
 class NamingError(PyroError, LookupError):
     """The name service knows no such name, or the name is taken."""
 

@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyrolab.errors import CommunicationError, ConnectionClosedError, OutcomeUnknown
+from pyrolab.errors import (
+    CommunicationError,
+    ConnectionClosedError,
+    GarbledAnswer,
+    OutcomeUnknown,
+    ProtocolError,
+)
 from pyrolab.protocol.envelope import Envelope, Flag, Kind
 
 #: Kinds that end a call.
@@ -85,6 +91,8 @@ class CallTable:
 
 def _without_answer(pending: Pending, error: CommunicationError) -> CommunicationError:
     """What a lost connection means for a call: reads changed nothing, the others may have."""
+    if isinstance(error, ProtocolError):
+        return error if pending.flags & Flag.READ else GarbledAnswer(f"{error}. The call may have run")
     if pending.flags & Flag.READ:
         return ConnectionClosedError(str(error))
     return OutcomeUnknown(f"{error}. The call was on its way and may have run", call=pending.number)

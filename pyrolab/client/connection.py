@@ -165,7 +165,7 @@ class Connection:
                     return
                 link.wait(remaining)
                 self._drain(pending)
-        except ConnectionClosedError as error:
+        except CommunicationError as error:
             self._lost(error)
 
     def _follow(self, pending: Pending, deadline: float | None) -> None:

@@ -27,6 +27,7 @@ from pyrolab.errors import (
     NoBroker,
     NotSent,
     ProtocolError,
+    VersionMismatch,
     from_refusal,
 )
 from pyrolab.link.frames import POLLIN, POLLOUT, events, receive_frame, receive_rest, send_frames
@@ -41,6 +42,8 @@ CONNECT_TIMEOUT_S = 5.0
 _DIAGNOSE_AFTER_S = 0.05
 #: A broker that has been silent for so long, although pinged, is taken for dead.
 SILENCE_S = 10.0
+#: The shortest and the longest heartbeat that a broker may ask for.
+_HEARTBEATS_S = (0.05, 60.0)
 #: Messages that may wait in the socket; more means that nothing leaves this computer.
 _SEND_QUEUE = 10_000
 
@@ -89,7 +92,9 @@ class Link:
         if envelope.kind != Kind.WELCOME:
             raise ProtocolError(f"{self.location} answered a HELLO with a message of kind {envelope.kind}")
         self.session = envelope.session
-        self.heartbeat_s = float(_unpack_map(frames[0]).get("heartbeat_s", self.heartbeat_s))
+        heartbeat_s = _unpack_map(frames[0]).get("heartbeat_s")
+        if isinstance(heartbeat_s, (int, float)) and _HEARTBEATS_S[0] <= heartbeat_s <= _HEARTBEATS_S[1]:
+            self.heartbeat_s = heartbeat_s
 
     def _connect(self, timeout_s: float) -> None:
         start = time.monotonic()
@@ -161,20 +166,23 @@ class Link:
             self._readiness.wake()  # sending has swallowed the signal that the waiting thread sleeps for
 
     def receive(self) -> Message | None:
-        """The next message, or None if there is none yet. Raises `ConnectionClosedError` if none will come.
+        """The next message, or None if there is none yet.
 
-        A message that is not well-formed is skipped: the broker checks what it forwards.
+        Raises `ConnectionClosedError` if none will come, `ProtocolError` if this is none: a broker checks
+        what it forwards, so whoever answers there is no broker, or of another version.
         """
         with self.lock:
             first = self._first_frame()
             if first is None:
                 return None
-            rest = receive_rest(self._socket, first)
+            rest = receive_rest(self._socket, first) if first.more else []
         try:
             envelope = parse(first.bytes)
             check_frames(envelope, rest)
-        except ProtocolError:
-            return self.receive()
+        except VersionMismatch:
+            raise
+        except ProtocolError as error:
+            raise ProtocolError(f"what answers at {self.location} is no PyroLab broker: {error}") from None
         self.heard = time.monotonic()
         if envelope.kind in _FROM_BROKER:
             self.stamp = envelope.stamp
@@ -257,7 +265,9 @@ def clock_ms() -> int:
 def refusal(body: Any) -> Exception:
     """The error in the body of a REFUSED message."""
     said = _unpack_map(body)
-    code, text = str(said.pop("code", "")), str(said.pop("text", "refused"))
+    code, text = said.pop("code", None), said.pop("text", None)
+    if not isinstance(code, str) or not isinstance(text, str):
+        raise ProtocolError("a refusal came without its code and text")
     return from_refusal(code, text, said)
 
 

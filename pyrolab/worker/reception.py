@@ -190,10 +190,8 @@ class Reception:
     def _deliver(self, envelope: Envelope, frames: list[Any]) -> None:
         executor = self._executors.get(envelope.target)
         if executor is None:
-            body = {
-                "code": "gone",
-                "text": f"{envelope.target.decode()} is hosted here no longer; it did not run",
-            }
+            name = envelope.target.decode("utf-8", "replace")
+            body = {"code": "gone", "text": f"{name} is hosted here no longer; it did not run"}
             header = pack(Kind.REFUSED, session=envelope.session, call=envelope.call, stamp=clock_ms())
             self._send_if_connected([header, msgpack.packb(body)])
             return
@@ -232,7 +230,9 @@ class Reception:
                 executor.put(lambda executor=executor: executor.hosted.session_ended(session))  # type: ignore[misc]
 
     def _offer_answered(self, envelope: Envelope, frames: list[Any]) -> None:
-        offer = self._offers.pop(envelope.call, None)
+        link = self._link
+        about_us = link is not None and envelope.session == link.session  # not about an answer of ours
+        offer = self._offers.pop(envelope.call, None) if about_us else None
         if offer is not None:
             error = refusal(frames[0]) if envelope.kind == Kind.REFUSED else None
             offer.settle(error)
