@@ -197,3 +197,15 @@ def test_a_withdrawn_service_ends_what_waits_for_it(table: Table) -> None:
     assert table.message("worker", Kind.WITHDRAW, target=b"stage") == [Sent("ben", Kind.REFUSED, 1, "gone")]
     assert table.answer("worker", "ana", 1, "done") == [Sent("ana", Kind.RESULT, 1, ["done"])]
     table.check()
+
+
+def test_an_answer_that_cannot_be_passed_on_ends_its_call_all_the_same(table: Table) -> None:
+    table.call("ana", 1)
+    table.call("ana", 2)
+    sent = table.message("worker", Kind.RESULT, session=table.sessions["ana"], call=1, buffers=3)
+    assert sent == [
+        Sent("ana", Kind.REFUSED, 1, "unknown-outcome"),
+        Sent("worker", Kind.CALL, 2),
+        Sent("worker", Kind.REFUSED, 1, "protocol"),
+    ]
+    table.check()

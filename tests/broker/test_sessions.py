@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgpack
 import pytest
 
@@ -30,12 +32,39 @@ def test_workers_take_no_place_of_clients() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"\xc1", msgpack.packb(7), msgpack.packb({}), msgpack.packb({"role": "king"}), b"x" * 5000]
+    "body",
+    [
+        b"",
+        b"\xc1",
+        msgpack.packb(7),
+        msgpack.packb({}),
+        msgpack.packb({"role": "king"}),
+        b"x" * 5000,
+        b"\x81\xa4role" + b"\x91" * 1005 + b"\xc0",  # as deep as msgpack takes it: too deep for its own repr
+    ],
 )
 def test_a_bad_hello_is_refused(body: bytes) -> None:
     table = Table()
     assert table.message("ana", Kind.HELLO, body) == [Sent("ana", Kind.REFUSED, 0, "protocol")]
     assert not table.core.state.peers
+
+
+def test_what_a_hello_says_of_its_sender_becomes_one_short_line() -> None:
+    table = Table()
+    deep: list[Any] = []
+    for _ in range(1000):
+        deep = [deep]
+    about = {
+        "role": "client",
+        "name": deep,
+        "host": "pc\n2026 ERROR all is lost\x1b[2J",
+        "user": "x" * 999,
+        "pid": 7,
+    }
+    table.message("ana", Kind.HELLO, msgpack.packb(about))
+    said = table.core.state.peers[b"ana"].about
+    assert said["host"] == "pc\ufffd2026 ERROR all is lost\ufffd[2J"
+    assert (said["user"], said["pid"], said["name"]) == ("x" * 200, "7", "None")
 
 
 def test_hello_twice_is_the_same_session() -> None:
@@ -74,7 +103,7 @@ def test_wrong_frame_counts_and_sizes_are_refused() -> None:
     table = Table()
     table.join("ana")
     header = pack(Kind.CALL, call=1, buffers=2, target=b"stage")
-    refused = [Sent("ana", Kind.REFUSED, 0, "protocol")]
+    refused = [Sent("ana", Kind.REFUSED, 1, "protocol")]
     assert table.handle(Received(b"ana", header, [b"\x90"])) == refused
     assert table.handle(Received(b"ana", header, [b"\x90"] * 9)) == refused
     limit = table.core.state.settings.wire.message_bytes
