@@ -144,7 +144,11 @@ def group(kind: type[Exception], message: str, members: list[Exception]) -> Exce
 
 
 def _builtin_base(kind: type[Exception]) -> Any:
-    return next(base for base in kind.__mro__ if BUILTIN.get(classes.name_of(base)) is base)
+    """The builtin class whose constructor fits; of several bases, the one that decides the memory layout."""
+    base: Any = kind
+    while BUILTIN.get(classes.name_of(base)) is not base:
+        base = base.__base__
+    return base
 
 
 def _set(owner: type, error: BaseException, name: str, value: Any) -> None:

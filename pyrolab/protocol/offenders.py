@@ -57,6 +57,8 @@ def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield from ((f"{path}[{index}]", item) for index, item in enumerate(value))
     elif isinstance(value, (set, frozenset)):
         yield from ((f"an element of {path}", item) for item in value)
+    elif isinstance(value, slice):
+        yield from ((f"{path}.{name}", getattr(value, name)) for name in ("start", "stop", "step"))
     elif dataclasses.is_dataclass(value):
         names = [each.name for each in dataclasses.fields(value)]
         yield from ((f"{path}.{name}", getattr(value, name)) for name in names if hasattr(value, name))
