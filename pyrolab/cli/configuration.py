@@ -62,10 +62,9 @@ def show(config: MaybeFile = None) -> None:
 def update(config: File) -> None:
     """Make a configuration your own: the one that `pyrolab up` starts."""
     from pyrolab.config import update_config
-    from pyrolab.config.places import user_config_file
 
     update_config(config)
-    print(f"{user_config_file()} is now a checked copy of {config}")
+    print(f"PyroLab's own copy of {config} is in place: `pyrolab up` starts it")
 
 
 @config_app.command()
