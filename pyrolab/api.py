@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from pyrolab.link.finding import ask_user_config
+
 if TYPE_CHECKING:
     from pyrolab.client.nameservice import locate_ns, resolve
     from pyrolab.client.proxy import Proxy
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
         reset_config,
         update_config,
     )
-    from pyrolab.protocol.names import URI
+    from pyrolab.protocol.names import URI, Location
     from pyrolab.serving import serve
     from pyrolab.supervisor.nameserver import start_ns, start_ns_loop
     from pyrolab.worker.context import current_call
@@ -80,3 +82,12 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _user_nameserver() -> Location | None:
+    from pyrolab.config import user_nameserver
+
+    return user_nameserver()
+
+
+ask_user_config(_user_nameserver)
