@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ _COLOURS = {
     "pyleco": "#9c89b8",
 }
 _INK, _FAINT, _GOOD, _BAD = "#2b2d33", "#d8dade", "#3f8f5b", "#d1495b"
+#: Between two names beside their lines, as a part of the axis.
+_LINE_GAP = 0.05
+#: Behind text that crosses lines.
+_PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": _FAINT,
@@ -164,18 +169,19 @@ def _legend(axis: Axes, run: Run, workload: str) -> None:
 def _clients(axis: Axes, run: Run) -> None:
     axis.set_title("Many clients: calls/s together (more is better)")
     _lines(axis, run, "clients", CLIENTS, list(SYSTEMS))
-    _log_ticks(axis.yaxis, axis.set_yscale)
     axis.set_xlabel("clients")
 
 
 def _services(axis: Axes, run: Run) -> None:
     axis.set_title("Services registered: p50, × that with one")
+    ends = {}
     for key in SYSTEMS:
         series = [run.series.get(Point(f"services_{count}", key)) for count in SERVICES]
         ratios = [ratio_in(run, each) for each in series if each is not None]
         found = [each for each in ratios if each is not None]
         if len(found) == len(SERVICES):
             _line(axis, key, SERVICES, found)
+            ends[key] = found[-1].median
     limits = [target.limit for target in TARGETS if target.point == Point(f"services_{SERVICES[-1]}", OURS)]
     for limit in limits:
         axis.axhline(limit, color=_BAD, linewidth=1, linestyle=(0, (5, 3)))
@@ -183,16 +189,21 @@ def _services(axis: Axes, run: Run) -> None:
     axis.axhline(1, color=_FAINT, linewidth=1)
     low, high = axis.get_ylim()
     axis.set_ylim(min(low, 0.8), max(high, 1.3))
+    _name_lines(axis, ends)
     _count_axis(axis, SERVICES)
     axis.set_xlabel("services")
 
 
 def _lines(axis: Axes, run: Run, workload: str, counts: tuple[int, ...], keys: list[str]) -> None:
+    ends = {}
     for key in keys:
         found = [_summary(run, f"{workload}_{count}", key) for count in counts]
         known = [each for each in found if each is not None]
         if len(known) == len(counts):
             _line(axis, key, counts, known)
+            ends[key] = known[-1].median
+    _log_ticks(axis.yaxis, axis.set_yscale)
+    _name_lines(axis, ends)
     _count_axis(axis, counts)
 
 
@@ -205,10 +216,25 @@ def _line(axis: Axes, key: str, counts: tuple[int, ...], found: list[Summary]) -
     axis.plot(
         counts, medians, "o-", color=_COLOURS[key], linewidth=2.6 if ours else 1.6, zorder=3 if ours else 2
     )
-    axis.annotate(
-        f"  {label_of(key)}", (counts[-1], medians[-1]), va="center", color=_COLOURS[key],
-        weight="bold" if ours else "normal",
-    )  # fmt: skip
+
+
+def _name_lines(axis: Axes, ends: dict[str, float]) -> None:
+    """The name of each line at its right end, apart from the others."""
+    scale = math.log if axis.get_yscale() == "log" else float
+    low, high = (scale(limit) for limit in axis.get_ylim())
+    place = -_LINE_GAP
+    for key, end in sorted(ends.items(), key=lambda item: item[1]):
+        place = max((scale(end) - low) / (high - low), place + _LINE_GAP)
+        weight = "bold" if key == OURS else "normal"
+        axis.text(
+            0.83,
+            place,
+            label_of(key),
+            transform=axis.transAxes,
+            color=_COLOURS[key],
+            va="center",
+            weight=weight,
+        )
 
 
 def _count_axis(axis: Axes, counts: tuple[int, ...]) -> None:
@@ -231,7 +257,7 @@ def _targets(axis: Axes, run: Run) -> None:
         axis.plot(margin, place, "o", color=colour, markersize=8)
         target = outcome.target
         text = f"{target.what}: {number(outcome.measured.median)} {target.unit} (asked {target.wanted})"
-        axis.text(0.01, place - 0.28, text, transform=axis.get_yaxis_transform(), fontsize=8)
+        axis.text(0.01, place - 0.28, text, transform=axis.get_yaxis_transform(), fontsize=8, bbox=_PAPER)
     axis.axvline(1, color=_INK, linewidth=1)
     axis.set_yticks([])
     axis.set_ylim(len(shown) - 0.5, -0.7)

@@ -17,6 +17,8 @@ from typing import Any
 
 import zmq
 
+from pyrolab.link import frames
+
 #: (when in ns, what)
 Moment = tuple[int, str]
 
@@ -38,41 +40,36 @@ class Tape:
 
 
 def tap_sockets(tape: Tape) -> None:
-    """Note when messages leave and arrive, whichever way a socket is used."""
-    _tap_send(tape)
-    _tap_receive(tape)
+    """Note when messages leave and arrive, by pyzmq's own methods or by the link's short cuts past them."""
+    leaving: set[int] = set()
+    arriving: set[int] = set()
+    for owner, send, receive in ((zmq.Socket, "send", "recv"), (frames, "_send", "_recv")):
+        setattr(owner, send, _tapped_send(getattr(owner, send), tape, leaving))
+        setattr(owner, receive, _tapped_receive(getattr(owner, receive), tape, arriving))
 
 
-def _tap_send(tape: Tape) -> None:
-    original = zmq.Socket.send
-    midway: set[int] = set()
-
-    @functools.wraps(original)
-    def send(self: zmq.Socket[bytes], data: Any, flags: int = 0, **options: Any) -> Any:
-        if id(self) not in midway:
+def _tapped_send(original: Callable[..., Any], tape: Tape, midway: set[int]) -> Callable[..., Any]:
+    def send(socket: zmq.Socket[bytes], data: Any, flags: int = 0, *others: Any, **named: Any) -> Any:
+        if id(socket) not in midway:
             tape.mark(SEND)
-        (midway.add if flags & zmq.SNDMORE else midway.discard)(id(self))
-        done = original(self, data, flags, **options)
-        if not flags & zmq.SNDMORE:
+        (midway.add if flags & frames.SNDMORE else midway.discard)(id(socket))
+        done = original(socket, data, flags, *others, **named)
+        if not flags & frames.SNDMORE:
             tape.mark(SENT)
         return done
 
-    zmq.Socket.send = send  # type: ignore[assignment,method-assign]
+    return send
 
 
-def _tap_receive(tape: Tape) -> None:
-    original = zmq.Socket.recv
-    midway: set[int] = set()
-
-    @functools.wraps(original)
-    def recv(self: zmq.Socket[bytes], flags: int = 0, copy: bool = True, track: bool = False) -> Any:
-        frame = original(self, flags, copy=False)
-        if id(self) not in midway:
+def _tapped_receive(original: Callable[..., Any], tape: Tape, midway: set[int]) -> Callable[..., Any]:
+    def receive(socket: zmq.Socket[bytes], flags: int = 0, copy: bool = True, track: bool = False) -> Any:
+        frame = original(socket, flags, copy=False)
+        if id(socket) not in midway:
             tape.mark(GOT)
-        (midway.add if frame.more else midway.discard)(id(self))
+        (midway.add if frame.more else midway.discard)(id(socket))
         return frame.bytes if copy else frame
 
-    zmq.Socket.recv = recv  # type: ignore[assignment,method-assign]
+    return receive
 
 
 def tap_after(owner: Any, name: str, tape: Tape, leaving: str, entering: str = "") -> None:
