@@ -25,7 +25,13 @@ def notes(config: PyroLabConfiguration) -> list[str]:
 def _of_nameserver(nameserver: NameServerConfiguration) -> list[str]:
     found = []
     if nameserver.ns_autoclean:
-        found.append("ns_autoclean has no effect: the broker knows at once who is gone, and does not poll")
+        found.append(
+            "ns_autoclean has no effect: a name stays when its service goes, and calls say so at once"
+        )
+    if nameserver.storage != "memory":
+        found.append(
+            "storage has no effect yet: names live in memory, daemons list theirs again by themselves"
+        )
     if nameserver.ns_bchost:
         found.append("ns_bchost has no effect: the broker does not broadcast")
     if nameserver.host == PUBLIC_HOST and not nameserver.insecure:

@@ -97,24 +97,26 @@ class Supervisor:
             control = ControlServer(self._answer)
             try:
                 self._publish(control)
-                self._loop(on_change or (lambda status: None))
+                self._loop(on_change)
             finally:
                 control.close()
                 self._end_abruptly()
                 self._guardian.dismiss()
                 forget_record()
 
-    def _loop(self, on_change: Callable[[Answer], object]) -> None:
+    def _loop(self, on_change: Callable[[Answer], object] | None) -> None:
         leaving = self._carry_out(self._core.handle(Begin(), time.monotonic()))
         while not leaving:
-            on_change(self._status())
+            if on_change is not None:
+                on_change(self._status())
             event = self._next_event()
             if isinstance(event, _Question):
                 leaving = self._reply(event)
             else:
                 self._note_address(event)
                 leaving = self._carry_out(self._core.handle(event, time.monotonic()))
-        on_change(self._status())
+        if on_change is not None:
+            on_change(self._status())
 
     def _next_event(self) -> Event | _Question:
         due = self._core.wake_at

@@ -149,7 +149,7 @@ def test_a_program_gets_the_same_checks() -> None:
 
 def test_keys_without_effect_are_said() -> None:
     text = """
-nameservers: {n: {ns_autoclean: 5, host: public}}
+nameservers: {n: {ns_autoclean: 5, storage: sql, host: public}}
 daemons: {d: {port: 4000, nathost: gate, servertype: multiplex}, idle: {}}
 services: {s: {class: 'm:C', daemon: idle}}
 autolaunch: {daemons: [d]}
@@ -157,12 +157,13 @@ autolaunch: {daemons: [d]}
     said = notes(PyroLabConfiguration.from_yaml(text))
     assert [line.partition(" ")[0] for line in said] == [
         "nameservers.n.ns_autoclean",
+        "nameservers.n.storage",
         "nameservers.n.host",
         "daemons.d.port,",
         "daemons.d.servertype",
         "daemons.idle",
     ]
-    assert notes(PyroLabConfiguration.from_yaml(EVERY_KEY.replace("multiplex", "thread")))[1:] == [
+    assert notes(PyroLabConfiguration.from_yaml(EVERY_KEY.replace("multiplex", "thread")))[2:] == [
         "nameservers.production.host is public: the broker refuses to face a network unless "
         "'insecure: true' says so"
     ]
