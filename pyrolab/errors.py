@@ -105,6 +105,8 @@ class SecurityError(PyroError, PermissionError):
 class SerializeError(PyroError, TypeError):
     """A value cannot travel; the text and `path` say which one."""
 
+    path: str = "value"
+
 
 class RemoteError(PyroError):
     """The service raised what cannot be raised here as it was (`remote_type`); the text says what it said."""

@@ -18,7 +18,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from pyrolab.errors import CommunicationError, SecurityError
-from pyrolab.link.frames import receive_frame, receive_rest, send_frames
+from pyrolab.link.frames import receive_message, send_frames
 from pyrolab.protocol.envelope import Kind
 from pyrolab.protocol.names import DEFAULT_HOST, DEFAULT_PORT, Location
 from pyrolab_broker.core.core import Core
@@ -166,14 +166,12 @@ class Broker:
             peer = router.recv()
         except zmq.Again:
             return None
-        first = receive_frame(router)
-        header = first.bytes
-        frames = receive_rest(router, first) if first.more else []
+        header, frames = receive_message(router)
         if peer == self._insider:
             closed = self._peers_by_fd.pop(int.from_bytes(header, "big"), None)
             return Suspected(closed) if closed else None
-        if len(header) > _KIND_AT and header[_KIND_AT] == Kind.HELLO:
-            self._peers_by_fd[first.get(zmq.SRCFD)] = peer
+        if frames and len(header) > _KIND_AT and header[_KIND_AT] == Kind.HELLO:
+            self._peers_by_fd[frames[0].get(zmq.SRCFD)] = peer
         return make_received((peer, header, frames))
 
     def _carry_out(self, event: Event, now: float) -> None:
@@ -181,7 +179,7 @@ class Broker:
         for action in self._core.handle(event, now):
             if type(action) is Send:
                 try:
-                    send_frames(self._router, [action.peer, *action.frames])
+                    send_frames(self._router, action.frames, action.peer)
                 except zmq.ZMQError as error:
                     slow = error.errno == zmq.EAGAIN
                     self._carry_out(Unreachable(action.peer, bytes(action.frames[0]), slow), now)

@@ -139,7 +139,7 @@ class Connection:
     def _wait_for(self, pending: Pending, deadline: float | None) -> None:
         try:
             while not pending.done:
-                if self._reading.acquire(blocking=False):
+                if self._reading.acquire(False):
                     try:
                         self._lead(pending, deadline)
                     finally:
@@ -153,7 +153,8 @@ class Connection:
                         call=pending.number,
                     )
         finally:
-            self._promote()
+            if self._followers:
+                self._promote()
 
     def _lead(self, pending: Pending, deadline: float | None) -> None:
         """Read for everybody until our own answer is there."""
@@ -164,7 +165,8 @@ class Connection:
                 if remaining <= 0:
                     return
                 link.wait(remaining)
-                self._drain(pending)
+                while not pending.done and (message := link.receive()) is not None:
+                    self._take_in(*message)  # what is left is not forgotten: `wait` looks before it sleeps
         except CommunicationError as error:
             self._lost(error)
 
@@ -193,17 +195,11 @@ class Connection:
                 gate.open()
                 return
 
-    def _drain(self, until: Pending | None = None) -> None:
-        """Take in what has arrived, at most until one call is done; the reader's right is held."""
-        receive, answered = self._link.receive, self._calls.answered
-        while (message := receive()) is not None:
-            envelope, frames = message
-            if envelope.kind in ANSWERS:
-                answered(envelope, frames)
-                if until is not None and until.done:
-                    return  # more may be there: every wait looks before it sleeps
-            elif envelope.kind == Kind.BYE:
-                raise ConnectionClosedError(f"the broker at {self.location} has ended")
+    def _take_in(self, envelope: Envelope, frames: list[Any]) -> None:
+        if envelope.kind in ANSWERS:
+            self._calls.answered(envelope, frames)
+        elif envelope.kind == Kind.BYE:
+            raise ConnectionClosedError(f"the broker at {self.location} has ended")
 
     def _lost(self, error: CommunicationError) -> None:
         self._link.close(polite=False)
@@ -214,7 +210,8 @@ class Connection:
         if not self._reading.acquire(blocking=False):
             return  # the leader does
         try:
-            self._drain()
+            while (message := self._link.receive()) is not None:
+                self._take_in(*message)
             self._link.tend()
         except CommunicationError as error:
             self._lost(error)

@@ -27,8 +27,13 @@ _recv = zmq.backend.Socket.recv
 _get = zmq.backend.Socket.get
 
 
-def send_frames(socket: zmq.Socket[bytes], frames: Sequence[Any]) -> None:
-    """Send all frames as one message, or raise `zmq.ZMQError` (EAGAIN, EHOSTUNREACH) and send nothing."""
+def send_frames(socket: zmq.Socket[bytes], frames: Sequence[Any], peer: bytes | None = None) -> None:
+    """Send all frames as one message (a ROUTER's to `peer`), or send nothing.
+
+    Raises `zmq.ZMQError`: EAGAIN where it would have to wait, EHOSTUNREACH where the peer has gone.
+    """
+    if peer is not None:
+        _send(socket, peer, _NOBLOCK_MORE, True)
     remaining = len(frames)
     for frame in frames:
         remaining -= 1
@@ -36,20 +41,15 @@ def send_frames(socket: zmq.Socket[bytes], frames: Sequence[Any]) -> None:
         _send(socket, frame, _NOBLOCK_MORE if remaining else NOBLOCK, size < UNCOPIED_BYTES)
 
 
-def receive_rest(socket: zmq.Socket[bytes], first: zmq.Frame) -> list[zmq.Frame]:
-    """The frames of a message after its `first`; they are there already."""
+def receive_message(socket: zmq.Socket[bytes]) -> tuple[bytes, list[zmq.Frame]]:
+    """A message: its first frame as bytes, the others uncopied. Raises `zmq.Again` if there is none."""
+    frame = _recv(socket, NOBLOCK, False)
+    first = frame.bytes
     rest = []
-    frame = first
     while frame.more:
-        frame = _recv(socket, NOBLOCK, copy=False)
+        frame = _recv(socket, NOBLOCK, False)
         rest.append(frame)
-    return rest
-
-
-def receive_frame(socket: zmq.Socket[bytes], flags: int = NOBLOCK) -> zmq.Frame:
-    """The next frame, uncopied. Raises `zmq.Again` if there is none."""
-    frame: zmq.Frame = _recv(socket, flags, copy=False)
-    return frame
+    return first, rest
 
 
 def events(socket: zmq.Socket[bytes]) -> int:

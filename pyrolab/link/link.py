@@ -30,9 +30,9 @@ from pyrolab.errors import (
     VersionMismatch,
     from_refusal,
 )
-from pyrolab.link.frames import POLLIN, POLLOUT, events, receive_frame, receive_rest, send_frames
+from pyrolab.link.frames import POLLIN, POLLOUT, events, receive_message, send_frames
 from pyrolab.link.readiness import Readiness
-from pyrolab.protocol.envelope import Envelope, Kind, check_frames, pack, parse
+from pyrolab.protocol.envelope import WITH_BODY, Envelope, Kind, check_frames, pack, parse
 from pyrolab.protocol.limits import MAX_FRAME_BYTES
 from pyrolab.protocol.names import Location
 
@@ -172,13 +172,18 @@ class Link:
         what it forwards, so whoever answers there is no broker, or of another version.
         """
         with self.lock:
-            first = self._first_frame()
-            if first is None:
+            if self.closed:
+                raise ConnectionClosedError(f"the connection to {self.location} is closed")
+            state = events(self._socket)
+            if not state & POLLIN:
+                if not state & POLLOUT:
+                    raise ConnectionClosedError(self._is_lost())
                 return None
-            rest = receive_rest(self._socket, first) if first.more else []
+            header, rest = receive_message(self._socket)
         try:
-            envelope = parse(first.bytes)
-            check_frames(envelope, rest)
+            envelope = parse(header)
+            if len(rest) != envelope.buffers + (envelope.kind in WITH_BODY):
+                check_frames(envelope, rest)
         except VersionMismatch:
             raise
         except ProtocolError as error:
@@ -187,16 +192,6 @@ class Link:
         if envelope.kind in _FROM_BROKER:
             self.stamp = envelope.stamp
         return envelope, rest
-
-    def _first_frame(self) -> zmq.Frame | None:
-        if self.closed:
-            raise ConnectionClosedError(f"the connection to {self.location} is closed")
-        state = events(self._socket)
-        if not state & POLLIN:
-            if not state & POLLOUT:
-                raise ConnectionClosedError(self._is_lost())
-            return None
-        return receive_frame(self._socket)
 
     def _is_lost(self) -> str:
         return (
@@ -213,18 +208,16 @@ class Link:
         """
         self._waiting = True
         try:
-            if not self._signalled():
-                self._readiness.wait(min(timeout_s, self.heartbeat_s))
+            with self.lock:  # did something come between the last look and the announcement that we wait?
+                signalled = self.closed or events(self._socket) & POLLIN
+            if not signalled:
+                self._readiness.wait(timeout_s if timeout_s < self.heartbeat_s else self.heartbeat_s)
         finally:
             self._waiting = False
             if self.closed:
                 self._readiness.close()
-        self.tend()
-
-    def _signalled(self) -> bool:
-        """Whether something came between the last look and the announcement that we wait."""
-        with self.lock:
-            return self.closed or bool(events(self._socket) & POLLIN)
+        if time.monotonic() - self._pinged >= self.heartbeat_s:
+            self.tend()
 
     def wake(self) -> None:
         """End somebody's `wait`."""

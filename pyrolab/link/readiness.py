@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 #: Windows delivers Ctrl-C only between waits.
 _LONGEST_WAIT_S = 0.5
+_LONGEST_WAIT_MS = 500
 
 
 class Readiness:
@@ -18,28 +19,24 @@ class Readiness:
         self._asleep, self._alarm = socket.socketpair()
         self._asleep.setblocking(False)
         self._alarm.setblocking(False)
-        self._ready = self._poll() if hasattr(select, "poll") else self._select
+        self._quiet = [(fd, select.POLLIN)] if hasattr(select, "poll") else []
+        self._poll = self._new_poll() if hasattr(select, "poll") else self._select
 
-    def _poll(self) -> Callable[[float], bool]:
+    def _new_poll(self) -> Callable[[float], list[tuple[int, int]]]:
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
         poll.register(self._asleep, select.POLLIN)
-        alarm_fd = self._asleep.fileno()
+        return poll.poll
 
-        def ready(timeout_s: float) -> bool:
-            ready_fds = poll.poll(timeout_s * 1000)
-            return len(ready_fds) > 1 or (len(ready_fds) == 1 and ready_fds[0][0] == alarm_fd)
-
-        return ready
-
-    def _select(self, timeout_s: float) -> bool:
-        alarm_fd = self._asleep.fileno()
-        readable, _, _ = select.select([self._fd, alarm_fd], [], [], timeout_s)
-        return alarm_fd in readable
+    def _select(self, timeout_ms: float) -> list[tuple[int, int]]:
+        readable, _, _ = select.select([self._fd, self._asleep.fileno()], [], [], timeout_ms / 1000)
+        return [(fd, 1) for fd in readable]
 
     def wait(self, timeout_s: float) -> None:
         """Return when there may be something to read, after a `wake`, or after at most `timeout_s`."""
-        if self._ready(min(max(timeout_s, 0.0), _LONGEST_WAIT_S)):
+        timeout_ms = _LONGEST_WAIT_MS if timeout_s >= _LONGEST_WAIT_S else max(timeout_s * 1000, 0)
+        ready = self._poll(timeout_ms)
+        if ready and ready != self._quiet:
             try:
                 while self._asleep.recv(64):
                     pass

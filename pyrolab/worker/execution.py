@@ -7,7 +7,6 @@ service runs in the thread that received it.
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections import deque
@@ -54,7 +53,8 @@ class Executor:
     def __init__(self, hosted: Hosted, reception: Reception) -> None:
         self.hosted = hosted
         self._reception = reception
-        self._jobs: deque[Job | Callable[[], None]] = deque()
+        #: What waits for this service.
+        self.jobs: deque[Job | Callable[[], None]] = deque()
         self._bell = threading.Semaphore(0)
         self._asleep = False
         self._ending = False
@@ -66,8 +66,9 @@ class Executor:
 
     def put(self, job: Job | Callable[[], None]) -> None:
         """Have something done in this service's thread, after what waits already."""
-        self._jobs.append(job)
-        self.rouse()
+        self.jobs.append(job)
+        if self._asleep:
+            self.rouse()
 
     def rouse(self) -> None:
         """Wake the thread if it sleeps."""
@@ -76,10 +77,10 @@ class Executor:
 
     def take_back(self, session: int, number: int) -> Job | None:
         """Take out a call that has not started."""
-        for job in list(self._jobs):
+        for job in list(self.jobs):
             if isinstance(job, Job) and (job.call.session, job.call.number) == (session, number):
                 try:
-                    self._jobs.remove(job)
+                    self.jobs.remove(job)
                 except ValueError:
                     return None  # it has just started
                 return job
@@ -97,14 +98,9 @@ class Executor:
     def next_job(self) -> Job | Callable[[], None] | None:
         """What waits for this service, if anything."""
         try:
-            return self._jobs.popleft()
+            return self.jobs.popleft()
         except IndexError:
             return None
-
-    @property
-    def has_jobs(self) -> bool:
-        """Whether something waits for this service."""
-        return bool(self._jobs)
 
     @property
     def ending(self) -> bool:
@@ -127,7 +123,7 @@ class Executor:
     def _sleep(self) -> None:
         """Sleep until somebody rouses this thread; now and then, see whether it should read."""
         self._asleep = True
-        if not self._jobs and not self._ending:
+        if not self.jobs and not self._ending:
             self._bell.acquire(timeout=_NAP_S)
         self._asleep = False
 
@@ -160,8 +156,10 @@ class Executor:
         except BaseException as error:  # noqa: BLE001 - SystemExit of a service is its caller's to see, not our end
             return Kind.RAISED, _packed(error)
         try:
-            body, buffers = codec.encode(value, path=_name_of(call))
-        except (SerializeError, ProtocolError) as error:
+            body, buffers = codec.encode(value)
+        except SerializeError as error:
+            return Kind.RAISED, _packed(_named_after(call, error))
+        except ProtocolError as error:
             return Kind.RAISED, _packed(error)
         return Kind.RESULT, [body, *buffers]
 
@@ -174,8 +172,8 @@ class Executor:
                 "text": f"the call was up to {age_ms / 1000:.1f} s old when it arrived; it did not run",
                 "age_s": age_ms / 1000,
             }
-        remaining = job.call.remaining_s
-        if (math.inf if remaining is None else remaining) <= 0:
+        deadline = job.call.deadline
+        if deadline is not None and deadline <= time.monotonic():
             text = "the deadline passed while the call waited at the worker; it did not run"
             return {"code": "expired", "text": text}
         return None
@@ -186,7 +184,8 @@ def _packed(error: BaseException) -> list[Any]:
     return [body, *buffers]
 
 
-def _name_of(call: codec.CallBody) -> str:
-    """How the value that a call returns is named in an error about it."""
-    name = ".".join(map(str, call.steps))
-    return f"{name}()" if call.verb == "call" else name
+def _named_after(call: codec.CallBody, error: SerializeError) -> SerializeError:
+    """The same error, with the path beginning at what was called: `get_trace()[0]` for `value[0]`."""
+    name = ".".join(map(str, call.steps)) + ("()" if call.verb == "call" else "")
+    path = name + error.path.removeprefix("value")
+    return SerializeError(path + str(error).removeprefix(error.path), path=path)

@@ -32,6 +32,7 @@ _QUIET_MOMENTS = 25
 #: The first wait before connecting again, and the longest.
 _RETRY_S, _RETRY_MAX_S = 0.1, 2.0
 _OFFER_TIMEOUT_S = 5.0
+_LONGEST_DOZE_S = 1.0
 #: After so many calls in a row to one other service, its thread becomes the reader.
 _PASS_ON_AFTER = 2
 
@@ -49,6 +50,7 @@ class Reception:
         self._resign = False
         self._activity = 0
         self._awake = threading.Event()
+        self._dozing = False
         self._ending = threading.Event()
         self._offers: dict[int, _Offer] = {}
         self._offer_number = 0
@@ -135,25 +137,28 @@ class Reception:
 
         Returns None when somebody else reads, or had better read from now on.
         """
-        if self._preferred not in (None, executor) or not self._become_reader():
+        preferred = self._preferred
+        if (preferred is not None and preferred is not executor) or not self._become_reader():
             return None
         try:
             while not executor.ending and (link := self._link) is not None:
-                job = executor.next_job()
-                if job is not None or self._preferred not in (None, executor):
-                    return job
+                if executor.jobs:
+                    return executor.next_job()
+                preferred = self._preferred
+                if preferred is not None and preferred is not executor:
+                    return None
                 self._read(link, 1.0, executor)
             return None
         finally:
             self._reading.release()
             self._activity += 1
-            if not self._awake.is_set():
+            if self._dozing:
                 self._awake.set()
 
     def _become_reader(self) -> bool:
         if self._link is None:
             return False
-        if self._reading.acquire(blocking=False):
+        if self._reading.acquire(False):
             return True
         if not self._standing_in:
             return False
@@ -167,8 +172,8 @@ class Reception:
             link.wait(timeout_s)
             while (message := link.receive()) is not None:
                 self._see_to(*message)
-                if reader is not None and reader.has_jobs:
-                    return  # more may be there: every wait looks before it sleeps
+                if reader is not None and reader.jobs:
+                    return  # what is left is not forgotten: `wait` looks before it sleeps
         except CommunicationError as error:
             self._lost(link, error)
 
@@ -197,13 +202,12 @@ class Reception:
             return
         job = Job(envelope, frames)
         self._running[envelope.session, envelope.call] = job
-        self._note_demand(executor)
+        if executor is not self._preferred:
+            self._note_demand(executor)
         executor.put(job)
 
     def _note_demand(self, executor: Executor) -> None:
         """Let the thread of a service that is called several times in a row read for itself."""
-        if executor is self._preferred:
-            return
         other, times = self._in_a_row
         times = times + 1 if other is executor else 1
         self._in_a_row = (executor, times)
@@ -274,7 +278,10 @@ class Reception:
             before = self._activity
             if quiet > _QUIET_MOMENTS and self._reading.locked():
                 self._awake.clear()
-                self._awake.wait()
+                self._dozing = True
+                if self._activity == before:
+                    self._awake.wait(_LONGEST_DOZE_S)
+                self._dozing = False
                 quiet = 0
             time.sleep(_MOMENT_S)
             if self._activity != before:

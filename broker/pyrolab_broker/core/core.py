@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from typing_extensions import assert_never
 
 from pyrolab.errors import ProtocolError, VersionMismatch
-from pyrolab.protocol.envelope import Envelope, Kind, check_frames, parse
+from pyrolab.protocol.envelope import WITH_BODY, Envelope, Kind, check_frames, parse
 from pyrolab_broker.core.calls import Calls
 from pyrolab_broker.core.events import (
     Action,
@@ -87,16 +87,18 @@ class Core:
                 assert_never(event)
 
     def _received(self, event: Received) -> None:
-        envelope, frames = None, event.frames
+        peer_id, header, frames = event
+        envelope = None
         try:
-            envelope = parse(event.header)
-            self._check(envelope, frames)
+            envelope = parse(header)
+            if envelope.buffers or len(frames) != (envelope.kind in WITH_BODY):
+                self._check(envelope, frames)
         except ProtocolError as error:
-            self._offended(event.peer, error, envelope)
+            self._offended(peer_id, error, envelope)
             return
-        peer = self.state.peers.get(event.peer)
+        peer = self.state.peers.get(peer_id)
         if peer is None:
-            self._stranger(event.peer, envelope, frames)
+            self._stranger(peer_id, envelope, frames)
             return
         peer.heard = self.state.now
         if envelope.stamp and peer.role is Role.WORKER:
@@ -113,8 +115,6 @@ class Core:
     def _check(self, envelope: Envelope, frames: list[Frame]) -> None:
         """Raise `ProtocolError` for the wrong number of frames, or too many bytes in all of them."""
         check_frames(envelope, frames)
-        if not envelope.buffers:
-            return  # the socket has bounded each single frame
         size = sum(map(len, frames))
         limit = self.state.settings.wire.message_bytes
         if size > limit:
