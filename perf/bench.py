@@ -20,20 +20,20 @@ CLIENTS = SERVICES = (1, 10, 100)
 
 #: Time for each group: thorough, and just enough to see that everything works.
 FULL = {
-    "empty": Effort(31, 0.08),
-    "arrays": Effort(15, 0.05),
-    "pipeline": Effort(21, 0.08),
-    "clients": Effort(9, 0.25),
-    "services": Effort(31, 0.05),
-    "imports": Effort(9, 0),
+    "empty": Effort(31, 0.08, 30),
+    "arrays": Effort(15, 0.05, 16),
+    "pipeline": Effort(21, 0.08, 20),
+    "clients": Effort(9, 0.25, 18),
+    "services": Effort(31, 0.05, 20),
+    "imports": Effort(9, 0, 18),
 }
 QUICK = {
-    "empty": Effort(3, 0.03),
-    "arrays": Effort(1, 0.01),
-    "pipeline": Effort(2, 0.02),
-    "clients": Effort(1, 0.08),
-    "services": Effort(2, 0.02),
-    "imports": Effort(1, 0),
+    "empty": Effort(3, 0.03, 2),
+    "arrays": Effort(1, 0.01, 2),
+    "pipeline": Effort(2, 0.02, 2),
+    "clients": Effort(1, 0.08, 2),
+    "services": Effort(2, 0.02, 2),
+    "imports": Effort(1, 0, 2),
 }
 
 Baseline = Callable[[Point], Point]
@@ -53,7 +53,7 @@ class Bench:
     ) -> None:
         """Interleave the trials and note what came of them."""
         self.say(title)
-        figures, failed = interleave(trials, effort.rounds)
+        figures, failed = interleave(trials, effort)
         for point, rounds in figures.items():
             self.run.add(Series(point, units[point.workload], tuple(rounds), baseline(point)))
         for contender, reason in failed.items():

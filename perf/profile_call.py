@@ -133,11 +133,14 @@ def _children(stack: ExitStack, mode: str) -> dict[str, Child]:
     return {"broker": broker, "worker": worker, "client": start("client", worker.facts["uri"])}
 
 
-def _tapes(children: dict[str, Child]) -> Tapes:
+def _tapes(children: dict[str, Child], busy: dict[str, list[float]]) -> Tapes:
+    """Have some calls done; their moments, and the processor time that each process spent on one."""
     for who in ("broker", "worker"):
         children[who].ask(clear=True)
     client = children["client"].ask(calls=_CALLS)
     answers = {"client": client, **{who: children[who].ask() for who in ("broker", "worker")}}
+    for who, answer in answers.items():
+        busy.setdefault(who, []).append(answer["busy_us"] / _CALLS)
     return {who: [(when, what) for when, what in answer["moments"]] for who, answer in answers.items()}
 
 
@@ -150,8 +153,9 @@ def moments(console: Console) -> None:
         for client in clients:
             stack.callback(client.close)
         calls, untapped = [], [[0.0] for _ in clients]
+        busy: dict[str, list[float]] = {}
         for _ in range(_ROUNDS):
-            calls += calls_in(_tapes(children))
+            calls += calls_in(_tapes(children, busy))
             for times, client in zip(untapped, clients, strict=True):
                 times.append(quantile(times_of(client.empty, _SLICE_S, 10), 0.5) / 1e3)
     if not calls:
@@ -162,6 +166,8 @@ def moments(console: Console) -> None:
         f"{len(calls)} of {_ROUNDS * _CALLS} calls. Untapped, in the same rounds: PyroLab {ours:.0f} µs, "
         f"raw zmq.proxy {raw:.0f} µs; a quarter of the latter is what one hop costs."
     )
+    spent = ", ".join(f"{who} {quantile(each, 0.5):.0f} µs" for who, each in busy.items())
+    console.print(f"Processor time of a call, all threads, taps included: {spent}.")
 
 
 def _table(calls: Sequence[dict[tuple[str, str], list[int]]]) -> Table:

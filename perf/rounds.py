@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import perf_counter
 
 from perf.figures import Point
 
@@ -21,6 +22,8 @@ class Effort:
     rounds: int
     #: Of one contender in one round.
     slice_s: float
+    #: Of one workload; on a machine so busy that it takes longer, there are fewer rounds.
+    budget_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Trial:
     slice: Slice
 
 
-def interleave(trials: list[Trial], rounds: int) -> tuple[dict[Point, list[float]], dict[str, str]]:
+def interleave(trials: list[Trial], effort: Effort) -> tuple[dict[Point, list[float]], dict[str, str]]:
     """Give each trial a slice per round, after one round to warm up.
 
     Returns the figures, and for each contender that failed the reason: it takes no further part, and none of
@@ -39,7 +42,11 @@ def interleave(trials: list[Trial], rounds: int) -> tuple[dict[Point, list[float
     """
     figures: dict[Point, list[float]] = {}
     failed: dict[str, str] = {}
-    for number in range(rounds + 1):
+    done = 0
+    start = perf_counter()
+    for number in range(effort.rounds + 1):
+        if number > 1 and perf_counter() - start > effort.budget_s:
+            break
         for trial in trials if number % 2 else trials[::-1]:
             if trial.contender in failed:
                 continue
@@ -51,4 +58,5 @@ def interleave(trials: list[Trial], rounds: int) -> tuple[dict[Point, list[float
             if number:
                 for point, figure in found.items():
                     figures.setdefault(point, []).append(figure)
-    return {point: found for point, found in figures.items() if len(found) == rounds}, failed
+        done = number
+    return {point: found for point, found in figures.items() if len(found) == done}, failed

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from time import process_time_ns
 
 from perf.children import say
 from perf.systems.pyrolab_bus import Service
@@ -29,6 +30,7 @@ class Witness:
 
     def __init__(self, mode: str) -> None:
         self.tape = Tape()
+        self._busy_ns = 0
         self.profiles = Profiles() if mode == "functions" else None
         if self.profiles is None:
             tap_sockets(self.tape)
@@ -37,13 +39,14 @@ class Witness:
     def clear(self) -> None:
         """Forget what was."""
         self.tape.moments.clear()
+        self._busy_ns = process_time_ns()
 
     def report(self) -> None:
         """Say what was noted."""
         if self.profiles is not None:
             say(table=self.profiles.table(_LINES))
         else:
-            say(moments=self.tape.moments)
+            say(moments=self.tape.moments, busy_us=(process_time_ns() - self._busy_ns) / 1e3)
 
     def listen(self) -> None:
         """Answer the harness, beside the main thread; end when it goes."""
