@@ -165,7 +165,7 @@ def test(arguments: list[str]) -> int:
 
 def check(arguments: list[str]) -> int:
     """Look at the code without running it: style, types, and which module imports which."""
-    prepare("check", "demo", "test")
+    prepare("check", "demo", "perf", "test")  # all that the code imports, for the type checkers
     if shutil.which("node") is None and not _has_node_wheel():
         say("installing a Node.js of its own for pyright")
         install("pyright[nodejs]")
