@@ -204,7 +204,9 @@ def _pack_record(encoder: Encoder, code: int, type_name: str, fields: dict[str, 
 
 
 def _pack_member(encoder: Encoder, member: enum.Enum) -> ExtType:
-    parts = [classes.name_of(type(member)), member._name_, member._value_]
+    # Pythons differ in what they call a combination of flags.
+    name = member._name_ if member._name_ in type(member)._member_map_ else None
+    parts = [classes.name_of(type(member)), name, member._value_]
     before = len(encoder.buffers)
     try:
         return encoder.extend(codes.ENUM, parts)

@@ -65,7 +65,7 @@ def test_every_scalar_comes_back_with_its_bits_and_kind(letter: str) -> None:
         np.bytes_(b"a\0"),
         np.datetime64("NaT"),
         np.datetime64("2026-11-23T12:00", "ns"),
-        np.timedelta64(3, "25s"),
+        np.timedelta64(3, ("s", 25)),
         np.void(b"abc"),
         np.array([(1, 2.5)], "i4,>f8")[0],
     ],

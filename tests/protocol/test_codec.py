@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -19,7 +20,9 @@ from pyrolab.protocol.limits import MAX_NAME_CHARS
 from values.same import same
 from values.strategies import values
 
-GENEROUS = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
+GENEROUS = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=150
+)
 
 
 def round_trip(value: Any) -> Any:
@@ -162,7 +165,8 @@ def test_codes_that_are_not_free_cannot_be_taken() -> None:
 def test_a_process_that_only_passes_on_takes_builtin_types_and_looks_nothing_up() -> None:
     kept = {"a": (1, {2}, 1 << 70, 1j)}
     assert same(codec.decode_plain(*encode(kept)), kept)
-    for value in (np.zeros(2), np.float64(1), deque()):
+    refused: list[Any] = [np.zeros(2), np.float64(1), deque()]
+    for value in refused:
         with pytest.raises(ProtocolError, match="no place"):
             codec.decode_plain(*encode(value))
 
@@ -185,19 +189,13 @@ def test_it_all_works_with_the_pure_python_msgpack() -> None:
     tests = "test_values_at_the_edges or test_any_value or test_large_arrays or test_mangled or test_random"
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-k", tests, "-p", "no:cacheprovider", *_FILES],
-        env={**_environment(), "MSGPACK_PUREPYTHON": "1"},
+        env={**os.environ, "MSGPACK_PUREPYTHON": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout
     assert " passed" in ran.stdout
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return dict(os.environ)
 
 
 _FILES = [__file__, __file__.replace("test_codec", "test_bad_input")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 import traceback
 from typing import Any
@@ -17,7 +18,9 @@ from pyrolab.protocol.exceptions import MAX_CHAIN, REMOTE_HEADING, pack_exceptio
 from values import samples
 from values.samples import Hooked, InstrumentError, Offline, Talkative
 
-GENEROUS = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
+GENEROUS = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=150
+)
 
 
 def raised(error: BaseException) -> BaseException:
@@ -67,7 +70,18 @@ def test_builtin_exceptions_arrive_as_themselves(error: Exception) -> None:
     assert type(arrived) is type(error)
     assert arrived.args == error.args
     assert str(arrived) == str(error)
-    for name in ("errno", "strerror", "filename", "filename2", "name", "path", "lineno", "value", "start", "object"):
+    for name in (
+        "errno",
+        "strerror",
+        "filename",
+        "filename2",
+        "name",
+        "path",
+        "lineno",
+        "value",
+        "start",
+        "object",
+    ):
         assert getattr(arrived, name, None) == getattr(error, name, None)
 
 
@@ -93,11 +107,12 @@ def test_an_imported_class_arrives_as_itself_without_its_constructor() -> None:
 
 def test_elsewhere_a_stand_in_keeps_the_bases_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     arrived = elsewhere(raised(Offline("laser")), monkeypatch)
+    code = arrived.code
     assert type(arrived) is not Offline
     assert isinstance(arrived, ValueError)
     assert isinstance(arrived, ConnectionError)
     assert not isinstance(arrived, LookupError)
-    assert (str(arrived), arrived.code) == ("laser says -1", -1)
+    assert (str(arrived), code) == ("laser says -1", -1)
     assert traceback.format_exception_only(arrived)[0] == "values.samples.Offline: laser says -1\n"
     with pytest.raises(ValueError, match="laser says"):
         raise arrived
@@ -133,9 +148,9 @@ def test_deriving_from_a_class_that_would_run_code_is_avoided(monkeypatch: pytes
 @pytest.mark.parametrize("error", [KeyboardInterrupt("stop"), SystemExit(3), GeneratorExit()], ids=repr)
 def test_what_would_end_a_process_arrives_as_an_ordinary_error(error: BaseException) -> None:
     arrived = travelled(raised(error))
+    assert arrived.remote_type == f"builtins:{type(error).__name__}"
     assert type(arrived) is RemoteError
     assert type(error).__name__ in str(arrived)
-    assert arrived.remote_type == f"builtins:{type(error).__name__}"
 
 
 class Fatal(BaseException):
@@ -183,16 +198,15 @@ def chained() -> BaseException:
 
 def test_causes_and_contexts_travel() -> None:
     arrived = travelled(chained())
-    context = arrived.__context__
+    context: Any = arrived.__context__
     assert type(context) is InstrumentError
     assert context.__suppress_context__
     assert repr(context.__cause__) == "KeyError('inner')"
-    assert "in chained" in "".join(context.__cause__.remote_traceback)
+    assert "in chained" in "".join(getattr(context.__cause__, "remote_traceback", []))
     assert not arrived.__suppress_context__
-    try:
-        raise ValueError("quiet") from None
-    except ValueError as quiet:
-        assert travelled(quiet).__suppress_context__
+    quiet = ValueError("quiet")
+    quiet.__suppress_context__ = True
+    assert travelled(quiet).__suppress_context__
 
 
 def test_long_chains_and_circles_end() -> None:
@@ -212,18 +226,22 @@ def test_long_chains_and_circles_end() -> None:
     assert "ValueError" in travelled(one).args[0]
 
 
+ExceptionGroup: Any = getattr(builtins, "ExceptionGroup", None)
+BaseExceptionGroup: Any = getattr(builtins, "BaseExceptionGroup", None)
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="groups came with Python 3.11")
-def test_groups_keep_their_members(monkeypatch: pytest.MonkeyPatch) -> None:
-    group = ExceptionGroup("two", [InstrumentError("a", 1), ExceptionGroup("in", [KeyError("k")])])  # noqa: F821
+def test_groups_keep_their_members() -> None:
+    group = ExceptionGroup("two", [InstrumentError("a", 1), ExceptionGroup("in", [KeyError("k")])])
     arrived = travelled(raised(group))
-    assert type(arrived) is ExceptionGroup  # noqa: F821
+    assert type(arrived) is ExceptionGroup
     assert str(arrived) == str(group)
-    assert [type(each) for each in arrived.exceptions] == [InstrumentError, ExceptionGroup]  # noqa: F821
+    assert [type(each) for each in arrived.exceptions] == [InstrumentError, ExceptionGroup]
     assert repr(arrived.exceptions[1].exceptions[0]) == "KeyError('k')"
-    fatal = BaseExceptionGroup("bad", [KeyboardInterrupt(), ValueError(1)])  # noqa: F821
+    fatal = BaseExceptionGroup("bad", [KeyboardInterrupt(), ValueError(1)])
     arrived = travelled(fatal)
-    assert isinstance(arrived, Exception)
     assert [type(each) for each in arrived.exceptions] == [RemoteError, ValueError]
+    assert isinstance(arrived, Exception)
 
 
 def test_what_cannot_travel_in_an_exception_is_replaced_or_left_out() -> None:
@@ -306,14 +324,18 @@ def test_what_is_no_exception_is_a_protocol_error(data: Any) -> None:
         unpack_exception(data)
 
 
-@pytest.mark.parametrize("name", ["builtins:print", "os:system", "os:error", "values.samples:Pose", "a", ":", "a:b.c"])
+@pytest.mark.parametrize(
+    "name", ["builtins:print", "os:system", "os:error", "values.samples:Pose", "a", ":", "a:b.c"]
+)
 def test_names_of_other_things_become_stand_ins(name: str) -> None:
     arrived = unpack_exception({"type": name, "args": ["x"], "text": "x"})
     assert isinstance(arrived, RemoteError)
     assert "x" in str(arrived)
 
 
-_words = st.text(max_size=6) | st.sampled_from(["builtins:OSError", "builtins:SyntaxError", "builtins:ImportError"])
+_words = st.text(max_size=6) | st.sampled_from(
+    ["builtins:OSError", "builtins:SyntaxError", "builtins:ImportError"]
+)
 _plain = st.none() | st.booleans() | st.integers() | st.binary(max_size=4) | _words
 _data = st.recursive(
     _plain,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import sys
 import types
-from typing import Any
+from typing import Any, ClassVar
 
+import msgpack
 import numpy as np
 import pytest
 
@@ -116,10 +117,8 @@ def test_records_within_records_elsewhere(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def record_body(code: int, payload: Any) -> bytes:
-    import msgpack
-
-    packed: bytes = msgpack.packb(msgpack.ExtType(code, msgpack.packb(payload)))
-    return packed
+    packed: Any = msgpack.packb(msgpack.ExtType(code, msgpack.packb(payload)))
+    return bytes(packed)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +164,7 @@ def test_a_class_that_acts_when_dropped_is_never_made() -> None:
 
 
 class LazyModule(types.ModuleType):
-    touched: list[str] = []
+    touched: ClassVar[list[str]] = []
 
     def __getattribute__(self, name: str) -> Any:
         LazyModule.touched.append(name)

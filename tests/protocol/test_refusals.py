@@ -39,7 +39,7 @@ def refusal(value: Any) -> SerializeError:
         ({1, LOCK}, "an element of value"),
         (deque([LOCK]), "value[0]"),
         (OrderedDict(a=[LOCK]), "value['a'][0]"),
-        (defaultdict(list, a=LOCK), "value['a']"),
+        (defaultdict(None, a=LOCK), "value['a']"),
         (Pose(1, 2, LOCK), "value.name"),  # type: ignore[arg-type]
         (Reading([LOCK], "V"), "value.value[0]"),
         (Span(0, LOCK), "value.high"),  # type: ignore[arg-type]
@@ -57,7 +57,7 @@ def test_the_path_leads_to_the_offender(value: Any, path: str) -> None:
 def test_the_paths_of_a_call_read_as_the_call_was_written() -> None:
     with pytest.raises(SerializeError, match=r"^args\[1\]\['x'\]: a value of type _thread.lock") as caught:
         encode_call(["move"], (1, {"x": LOCK}), {"speed": 1})
-    assert caught.value.path == "args[1]['x']"  # type: ignore[attr-defined]
+    assert caught.value.path == "args[1]['x']"
     with pytest.raises(SerializeError, match=r"^speed\[0\]: "):
         encode_call(["move"], (1,), {"speed": [LOCK]})
     with pytest.raises(SerializeError, match=r"^steps\[1\]\[0\]: "):
@@ -114,7 +114,7 @@ def generator() -> Iterator[int]:
         (defaultdict(lambda: 1), "dict(value)"),
         (np.array([None]), "astype"),
         (np.zeros(1, [("a", "O")]), "astype"),
-        (np.ma.masked_array([1, 2], [0, 1]), "np.asarray"),
+        (np.ma.masked_array([1, 2], [False, True]), "np.asarray"),
         (np.zeros(1, "i4,i4").view(np.recarray), "np.asarray"),
     ],
     ids=lambda value: type(value).__name__,

@@ -53,11 +53,9 @@ def _same_items(one: Any, other: Any) -> bool:
 
 
 def _same_array(one: Any, other: Any) -> bool:
-    return (
+    return bool(
         one.dtype == other.dtype
         and one.dtype.isalignedstruct == other.dtype.isalignedstruct
         and one.shape == other.shape
         and one.tobytes() == other.tobytes()
     )
-
-

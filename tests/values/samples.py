@@ -6,7 +6,7 @@ import enum
 from collections import namedtuple
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 
 @dataclass
@@ -53,13 +53,13 @@ class LabelledSpan(Span):
     """A namedtuple that can hold more than its fields."""
 
 
-Legacy = namedtuple("Legacy", "first second")  # noqa: PYI024 - this is the old way that lab code is full of
+Legacy = namedtuple("Legacy", "first second")
 
 
 class Mode(enum.Enum):
     SWEEP = "sweep"
     STEP = ("step", 2)
-    STEPWISE = ("step", 2)
+    STEPWISE = ("step", 2)  # noqa: PIE796 - an alias
 
 
 class Channel(enum.IntEnum):
@@ -78,7 +78,7 @@ class Bits(enum.IntFlag):
     HIGH = 8
 
 
-class Label(str, enum.Enum):  # noqa: UP042 - StrEnum came with Python 3.11
+class Label(str, enum.Enum):
     RED = "red"
 
 
@@ -134,7 +134,7 @@ class Talkative(LookupError):
 class Hooked(Exception):
     """Deriving from it runs code."""
 
-    derived: list[str] = []
+    derived: ClassVar[list[str]] = []
 
     def __init_subclass__(cls) -> None:
         Hooked.derived.append(cls.__name__)

@@ -27,14 +27,17 @@ fixed_zones = st.builds(
 ) | st.builds(
     dt.timezone, st.timedeltas(dt.timedelta(hours=-23), dt.timedelta(hours=23)), st.text(max_size=8)
 )
-zones = fixed_zones | st.sampled_from(_ZONES).map(zoneinfo.ZoneInfo) | st.just(dt.timezone.utc)
+zones: SearchStrategy[Any] = (
+    fixed_zones | st.sampled_from(_ZONES).map(zoneinfo.ZoneInfo) | st.just(dt.timezone.utc)
+)
+maybe_zones: Any = st.none() | zones
 moments: SearchStrategy[dt.datetime] = st.builds(
     lambda moment, fold: moment.replace(fold=fold),
-    st.datetimes(dt.datetime.min + _MARGIN, dt.datetime.max - _MARGIN, timezones=st.none() | zones),
+    st.datetimes(dt.datetime.min + _MARGIN, dt.datetime.max - _MARGIN, timezones=maybe_zones),
     st.integers(0, 1),
 )
 times = st.builds(
-    lambda time, fold: time.replace(fold=fold), st.times(timezones=st.none() | zones), st.integers(0, 1)
+    lambda time, fold: time.replace(fold=fold), st.times(timezones=maybe_zones), st.integers(0, 1)
 )
 texts = st.text() | st.text(st.characters(categories=["Cs", "Ll", "So"]))  # lone surrogates too
 names = st.text(string.ascii_letters + "/\\._ ", max_size=20)
@@ -149,4 +152,3 @@ def _containers(inner: SearchStrategy[Any]) -> SearchStrategy[Any]:
 
 
 values = st.recursive(leaves, _containers, max_leaves=12)
-
