@@ -137,7 +137,12 @@ def test_a_second_up_finds_the_first(pyrolab: Run, lab: Path) -> None:
 
 def test_two_at_once_are_one(pyrolab: Run, lab: Path) -> None:
     both = [subprocess.Popen(command("up", lab), stdout=subprocess.DEVNULL) for _ in range(2)]
-    assert [process.wait(DEADLINE_S) for process in both] == [0, 0]
+    try:
+        assert [process.wait(DEADLINE_S) for process in both] == [0, 0]
+    finally:
+        for process in both:
+            process.kill()
+            process.wait()
     record = read_record()
     assert record is not None
     marked = [p for p in psutil.process_iter(["cmdline"]) if str(lab) in (p.info["cmdline"] or [])]
@@ -278,19 +283,31 @@ def test_in_the_foreground_a_complete_failure_is_the_end(pyrolab: Run, lab: Path
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 def test_ctrl_c_while_starting_leaves_nothing(pyrolab: Run, lab: Path) -> None:
     (lab.parent / "libservice.py").write_text("import time\ntime.sleep(600)\n")
-    up = subprocess.Popen(command("up", lab), stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: (record := read_record()) and len(record.children) == 2)
-    pids = pids_of(pyrolab)
-    up.send_signal(signal.SIGINT)
-    _, said = up.communicate(timeout=DEADLINE_S)
+    with subprocess.Popen(command("up", lab), stderr=subprocess.PIPE, text=True) as up:
+        try:
+            wait_for(lambda: (record := read_record()) and len(record.children) == 2)
+            pids = pids_of(pyrolab)
+            up.send_signal(signal.SIGINT)
+            _, said = up.communicate(timeout=DEADLINE_S)
+        finally:
+            up.kill()
     assert up.returncode == 130
     assert "stopping" in said
     assert ended(pids)
 
 
+@pytest.fixture
+def broker() -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(command("broker", "--port", 0), stdout=subprocess.PIPE, text=True)
+    yield process
+    process.kill()
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-def test_a_broker_of_its_own(pyrolab: Run) -> None:
-    broker = subprocess.Popen(command("broker", "--port", 0), stdout=subprocess.PIPE, text=True)
+def test_a_broker_of_its_own(pyrolab: Run, broker: subprocess.Popen[str]) -> None:
     assert broker.stdout is not None
     where = broker.stdout.readline().split()[4].rstrip(";")
     with locate_ns(where) as names:
@@ -298,4 +315,3 @@ def test_a_broker_of_its_own(pyrolab: Run) -> None:
     assert "here" in pyrolab("nslist", "--host", where).stdout
     broker.send_signal(signal.SIGINT)
     assert broker.wait(DEADLINE_S) == 0
-    broker.stdout.close()

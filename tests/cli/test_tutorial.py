@@ -86,7 +86,7 @@ def test_a_script_can_host_without_a_configuration(pyrolab: Run, directory: Path
     (directory / "host.py").write_text(next(text for _, text in blocks("python") if "requestLoop" in text))
     broker = subprocess.Popen(command("broker", "--port", port), stdout=subprocess.PIPE, text=True)
     assert broker.stdout is not None
-    broker.stdout.readline()
+    broker.stdout.readline()  # it listens now
     host = subprocess.Popen([sys.executable, "host.py"], cwd=directory)
     try:
         while "library" not in run("pyrolab nslist", directory):

@@ -27,11 +27,13 @@ def serving(settings: NameServerConfiguration = FREE_PORT) -> Iterator[Location]
     assert broadcast is None
     thread = threading.Thread(target=daemon.requestLoop)
     thread.start()
-    assert uri == daemon.uri
-    yield daemon.location
-    daemon.shutdown()
-    thread.join()
-    daemon.close()
+    try:
+        assert uri == daemon.uri
+        yield daemon.location
+    finally:
+        daemon.shutdown()
+        thread.join()
+        daemon.close()
 
 
 def wait_for(condition: Callable[[], Any]) -> Any:

@@ -238,11 +238,18 @@ def test_a_stuck_child_of_a_dead_supervisor_is_killed_by_the_guardian(supervise:
     wait_for(lambda: not has_mark(stuck, "mark-1"))
 
 
-def test_a_guardian_that_is_gone_is_replaced(tmp_path: Path) -> None:
+@pytest.fixture
+def watched() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that does not notice when its supervisor goes."""
+    code = "import time; time.sleep(600)"
+    process = subprocess.Popen([sys.executable, "-c", code, "mark-1"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_guardian_that_is_gone_is_replaced(tmp_path: Path, watched: subprocess.Popen[bytes]) -> None:
     guardian = Guardian("mark-1", tmp_path, patience_s=0.1)
-    watched = subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()", "mark-1"], stdin=subprocess.PIPE
-    )
     guardian.watch([])
     first = guardian._process
     assert first is not None
@@ -255,8 +262,6 @@ def test_a_guardian_that_is_gone_is_replaced(tmp_path: Path) -> None:
     second.stdin.close()  # as if the supervisor had died
     assert second.wait() == 0
     assert watched.wait() != 0
-    assert watched.stdin is not None
-    watched.stdin.close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the stand-in hangs in a POSIX call")
