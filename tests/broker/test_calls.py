@@ -74,6 +74,40 @@ def test_a_full_queue_refuses_with_numbers() -> None:
     table.check()
 
 
+def test_who_floods_a_queue_makes_room_for_others() -> None:
+    table = Table(queue_per_service=4)
+    table.join("ana", "ben", "cleo")
+    table.join("worker", role="worker")
+    table.offer("worker")
+    for number in range(1, 6):
+        table.call("ana", number)  # one runs, four wait
+    assert table.call("ben", 1) == [Sent("ana", Kind.REFUSED, 5, "busy")]
+    assert table.call("ben", 2) == [Sent("ana", Kind.REFUSED, 4, "busy")]
+    assert table.call("ben", 3) == [Sent("ben", Kind.REFUSED, 3, "busy")], (
+        "nobody gets more than an equal part"
+    )
+    assert table.call("ana", 6) == [Sent("ana", Kind.REFUSED, 6, "busy")]
+    assert table.call("cleo", 1) in (
+        [Sent("ana", Kind.REFUSED, 3, "busy")],
+        [Sent("ben", Kind.REFUSED, 2, "busy")],
+    )
+    table.check()
+    assert table.answer("worker", "ana", 1)[1:] == [Sent("worker", Kind.CALL, 2)]
+    assert table.answer("worker", "ana", 2)[1:] == [Sent("worker", Kind.CALL, 1)]
+    table.check()
+
+
+def test_a_oneway_call_that_finds_no_room_is_not_answered() -> None:
+    table = Table(queue_per_service=1)
+    table.join("ana")
+    table.join("worker", role="worker")
+    table.offer("worker")
+    table.call("ana", 1)
+    assert table.call("ana", 2, flags=Flag.ONEWAY) == []
+    assert table.call("ana", 3, flags=Flag.ONEWAY) == []
+    assert len(table.core.state.services[b"stage"].queue) == 1
+
+
 def test_a_client_has_a_bound_on_its_unanswered_calls() -> None:
     table = Table(calls_per_client=2)
     table.join("ana")

@@ -20,7 +20,7 @@ def test_owners_take_turns() -> None:
         queue.pop()
 
 
-@given(st.lists(st.tuples(st.sampled_from(["push", "pop", "drop", "remove"]), st.integers(0, 4))))
+@given(st.lists(st.tuples(st.sampled_from(["push", "pop", "drop", "remove", "newest"]), st.integers(0, 4))))
 def test_nothing_is_lost_and_nobody_is_overtaken_by_a_round(steps: list[tuple[str, int]]) -> None:
     queue: FairQueue[tuple[int, int]] = FairQueue()
     lines: dict[int, deque[tuple[int, int]]] = {}
@@ -37,6 +37,11 @@ def test_nothing_is_lost_and_nobody_is_overtaken_by_a_round(steps: list[tuple[st
             assert queue.drop_owner(owner) == list(lines.pop(owner, deque()))
         elif step == "remove" and lines.get(owner):
             queue.remove(owner, lines[owner].pop())
+        elif step == "newest" and lines.get(owner):
+            assert queue.pop_newest(owner) == lines[owner].pop()
+        if len(queue):
+            longest = queue.longest()
+            assert queue.length_of(longest) == max(map(len, lines.values()))
         assert len(queue) == sum(map(len, lines.values()))
         assert sorted(queue) == sorted(item for line in lines.values() for item in line)
     waiting = sum(1 for line in lines.values() if line)

@@ -105,18 +105,34 @@ class Calls:
     def _enqueue(self, call: Call) -> None:
         settings, service = self._state.settings, call.service
         call.size = sum(memoryview(frame).nbytes for frame in call.frames)
-        if len(service.queue) >= settings.queue_per_service:
-            self._busy(call, "queue_per_service", len(service.queue), settings.queue_per_service)
-        elif self._state.queued_bytes + call.size > settings.queued_bytes:
+        if self._state.queued_bytes + call.size > settings.queued_bytes:
             self._busy(call, "queued_bytes", self._state.queued_bytes, settings.queued_bytes)
+        elif len(service.queue) >= settings.queue_per_service and not self._make_room(call):
+            self._busy(call, "queue_per_service", len(service.queue), settings.queue_per_service)
         else:
             self._state.queued_bytes += call.size
             self._admit(call)
             service.queue.push(call.client.session, call)
 
+    def _make_room(self, call: Call) -> bool:
+        """Let a client with a shorter line have the place of the longest line's newest call."""
+        queue = call.service.queue
+        longest = queue.longest()
+        if queue.length_of(call.client.session) + 1 >= queue.length_of(longest):
+            return False
+        displaced = queue.pop_newest(longest)
+        self._state.queued_bytes -= displaced.size
+        displaced.state = CallState.ANSWERED
+        displaced.client.calls.pop(displaced.number, None)
+        limit = self._state.settings.queue_per_service
+        self._busy(displaced, "queue_per_service", limit, limit)
+        return True
+
     def _busy(self, call: Call, limit_name: str, current: int, limit: int) -> None:
         text = f"not executed: {limit_name} is {limit} and {current} are there; try again shortly"
-        self._refuse(call.client, call.number, "busy", text, limit=limit, current=current, retry_after_s=0.1)
+        if wants_answer(call.flags):
+            numbers = {"limit": limit, "current": current, "retry_after_s": 0.1}
+            self._refuse(call.client, call.number, "busy", text, **numbers)
 
     def _dispatch(self, call: Call) -> None:
         """Hand a call to its worker; from now on it may have started."""

@@ -1,7 +1,7 @@
 """The queue in front of a service: first in, first out for each client, and clients in turn.
 
 A client that floods the queue waits behind its own calls; another client's next call is at most one
-round away. The queue is bounded by its owner, who asks for its length.
+round away. Whoever keeps a queue bounds it: it tells its length, and gives up the newest of the longest line.
 """
 
 from __future__ import annotations
@@ -60,6 +60,27 @@ class FairQueue(Generic[Item]):
         self._length -= 1
         if not line:
             del self._turns[owner]
+
+    def length_of(self, owner: Hashable) -> int:
+        """How many items of one owner wait."""
+        return len(self._turns.get(owner, ()))
+
+    def longest(self) -> Hashable:
+        """The owner with the most items. Raises `IndexError` if there is none."""
+        if not self._length:
+            raise IndexError("the queue is empty")
+        return max(self._turns, key=self.length_of)
+
+    def pop_newest(self, owner: Hashable) -> Item:
+        """Take out, and return, the last item of an owner's line. Raises `IndexError` if it has none."""
+        if not self.length_of(owner):
+            raise IndexError("not in the queue")
+        line = self._turns[owner]
+        item = line.pop()
+        self._length -= 1
+        if not line:
+            del self._turns[owner]
+        return item
 
     def drop_owner(self, owner: Hashable) -> list[Item]:
         """Take out, and return, everything of one owner."""
