@@ -78,10 +78,10 @@ def build(description: Any) -> np.dtype[Any]:
 @lru_cache(maxsize=256)
 def _build_simple(text: str) -> np.dtype[Any]:
     if _SIMPLE.fullmatch(text):
-        dtype = np.dtype(text)
-        if dtype.itemsize > MAX_ITEM_BYTES:
+        kind, length = text[1], text[2:]
+        if kind in "SVU" and int(length) * (4 if kind == "U" else 1) > MAX_ITEM_BYTES:
             raise ProtocolError(f"items of dtype {text:.40} are too large")
-        return dtype
+        return np.dtype(text)
     if not _LONG.fullmatch(text):
         raise ProtocolError(f"{text!r:.40} is no dtype that may travel")
     if text not in _LONG_DOUBLES_HERE:

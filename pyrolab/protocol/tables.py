@@ -6,6 +6,7 @@ where pandas is installed, and as a stand-in elsewhere.
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,12 @@ def _describe_multi_index(pd: Any, index: Any) -> list[Any]:
 
 
 def _describe_timestamp(pd: Any, value: Any) -> list[Any]:
-    return ["Timestamp", value.to_datetime64(), value.tz]
+    return ["Timestamp", value.to_datetime64(), _zone(value.tz)]
+
+
+def _zone(tz: Any) -> Any:
+    """The zone of a table; older pandas have pytz for what is called `ZoneInfo` everywhere else."""
+    return zoneinfo.ZoneInfo(str(tz)) if type(tz).__module__.partition(".")[0] == "pytz" else tz
 
 
 def _describe_values(pd: Any, values: Any) -> list[Any]:
@@ -87,7 +93,7 @@ def _describe_values(pd: Any, values: Any) -> list[Any]:
         return ["category", np.asarray(categorical.codes), categorical.categories, bool(dtype.ordered)]
     if isinstance(dtype, pd.DatetimeTZDtype):
         utc = values.array.tz_convert("UTC").tz_localize(None)
-        return ["zoned", utc.to_numpy(), dtype.tz]
+        return ["zoned", utc.to_numpy(), _zone(dtype.tz)]
     if hasattr(dtype, "numpy_dtype") and hasattr(values.array, "_mask"):
         missing = values.isna()
         kept = values.array.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
@@ -173,8 +179,12 @@ def _build_objects(pd: Any, items: list[Any]) -> Any:
 
 def _build_texts(pd: Any, storage: str, with_na: bool, texts: list[Any]) -> Any:
     here = "pyarrow" if storage == "pyarrow" and find_spec("pyarrow") else "python"
-    dtype = pd.StringDtype(here, na_value=pd.NA if with_na else np.nan)
-    return pd.array([None if text is None else str(text) for text in texts], dtype=dtype)
+    items = [None if text is None else str(text) for text in texts]
+    try:
+        dtype = pd.StringDtype(here) if with_na else pd.StringDtype(here, na_value=np.nan)
+    except TypeError:  # before pandas 2.3, text with NaN was a column of objects
+        return _build_objects(pd, items)
+    return pd.array(items, dtype=dtype)
 
 
 def _build_category(pd: Any, positions: Any, categories: Any, ordered: bool) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zoneinfo
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from pyrolab.protocol.codec import decode, encode
 from pyrolab.protocol.foreign import Foreign
 
 UREG: Any = pint.get_application_registry()  # type: ignore[no-untyped-call]
+BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 
 
 def round_trip(value: Any) -> Any:
@@ -41,14 +43,14 @@ def measured() -> pd.DataFrame:
             "name": ["a", None, "c"],
             "kind": pd.Categorical(["u", "v", None], categories=["v", "u"], ordered=True),
             "when": pd.to_datetime(["2026-01-01", "2026-02-02", None]),
-            "where": pd.to_datetime(["2026-01-01", "2026-10-25", None]).tz_localize("Europe/Berlin"),
+            "where": pd.to_datetime(["2026-01-01", "2026-10-25", None]).tz_localize(BERLIN),
             "maybe": pd.array([1, None, 3], dtype="Int64"),
             "perhaps": pd.array([True, None, False], dtype="boolean"),
             "level": pd.array([0.5, None, 1.5], dtype="Float64"),
             "mixed": [[1], (2,), pd.NaT],
             "ok": [True, False, True],
             "delta": pd.to_timedelta(["1s", None, "2h"]),
-            "single": np.array([1, 2, 3], ">f4"),
+            "single": np.array([1, 2, 3], "<f4"),
             "text": pd.array(["x", None, "z"], dtype="string"),
         },
         index=pd.Index([5, 6, 7], name="run"),
@@ -115,8 +117,8 @@ def test_indexes(sent: Any) -> None:
     "sent",
     [
         pd.Timestamp("2026-01-01 12:00:00.000000001"),
-        pd.Timestamp("2026-10-25 00:30", tz="UTC").tz_convert("Europe/Berlin"),
-        pd.Timestamp("2026-10-25 01:30", tz="UTC").tz_convert("Europe/Berlin"),
+        pd.Timestamp("2026-10-25 00:30", tz="UTC").tz_convert(BERLIN),
+        pd.Timestamp("2026-10-25 01:30", tz="UTC").tz_convert(BERLIN),
         pd.Timedelta("3s"),
         pd.NaT,
         pd.NA,
@@ -203,6 +205,7 @@ def test_units_that_are_no_names_are_refused(payload: Any) -> None:
 
 SCRIPT = """
 import sys
+import zoneinfo
 from pyrolab.protocol.codec import decode
 for line in sys.stdin:
     print(type(decode(bytes.fromhex(line.strip()))).__module__)
@@ -215,3 +218,10 @@ def test_where_the_libraries_are_installed_they_are_loaded_when_needed() -> None
         [sys.executable, "-c", SCRIPT], input="\n".join(bodies), capture_output=True, text=True, check=True
     )
     assert [line.partition(".")[0] for line in ran.stdout.split()] == ["pandas", "pint", "numpy"]
+
+
+def test_zones_as_pandas_itself_makes_them_of_names_arrive_as_the_same_instants() -> None:
+    sent = pd.Series(pd.to_datetime(["2026-01-01", "2026-10-25"]).tz_localize("Europe/Berlin"))
+    arrived = round_trip(sent)
+    assert str(arrived.dt.tz) == "Europe/Berlin"
+    assert (arrived == sent).all()
