@@ -17,7 +17,7 @@ from typing import Any
 import msgpack
 
 from pyrolab.errors import CommunicationError, ConnectionClosedError, PoolFull
-from pyrolab.link.link import Link, clock_ms, refusal
+from pyrolab.link.link import CONNECT_TIMEOUT_S, Link, clock_ms, refusal
 from pyrolab.protocol import codec
 from pyrolab.protocol.envelope import Envelope, Kind, pack
 from pyrolab.protocol.names import Location
@@ -347,11 +347,15 @@ class Reception:
         """Leave the broker."""
         self._ending.set()
         self._awake.set()
+        self._hang_up()
+        if self._attendant.is_alive() and self._attendant is not threading.current_thread():
+            self._attendant.join(CONNECT_TIMEOUT_S + 1)
+        self._hang_up()  # the attendant may just have connected again
+
+    def _hang_up(self) -> None:
         link, self._link = self._link, None
         if link is not None:
             link.close()
-        if self._attendant.is_alive() and self._attendant is not threading.current_thread():
-            self._attendant.join(5)
 
 
 class _Offer:
