@@ -197,11 +197,11 @@ def _together(calls: Sequence[dict[tuple[str, str], list[int]]], who: str) -> fl
     return quantile([sum(duration(call, segment) or 0 for segment in segments) for call in calls], 0.5)
 
 
-def functions(console: Console) -> None:
+def functions(console: Console, pipelined: bool) -> None:
     """Print where each process spends its time, by function."""
     with ExitStack() as stack:
         children = _children(stack, "functions")
-        tables = {"client": children["client"].ask(calls=_CALLS * _ROUNDS)["table"]}
+        tables = {"client": children["client"].ask(calls=_CALLS * _ROUNDS, pipelined=pipelined)["table"]}
         for who in ("broker", "worker"):
             tables[who] = children[who].ask()["table"]
     for who, table in tables.items():
@@ -213,8 +213,13 @@ def main(given: Sequence[str] | None = None) -> None:
     """Run it; the arguments of the command line unless others are given."""
     parser = argparse.ArgumentParser(prog="python -m perf.profile_call", description=__doc__)
     parser.add_argument("--functions", action="store_true", help="cProfile instead of moments")
+    parser.add_argument("--pipelined", action="store_true", help="with --functions: many calls at a time")
     arguments = parser.parse_args(given)
-    (functions if arguments.functions else moments)(Console(width=120))
+    console = Console(width=120)
+    if arguments.functions:
+        functions(console, arguments.pipelined)
+    else:
+        moments(console)
 
 
 if __name__ == "__main__":

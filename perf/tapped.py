@@ -15,6 +15,7 @@ from time import process_time_ns
 from perf.children import say
 from perf.systems.pyrolab_bus import Service
 from perf.taps import CALL, DONE, ENTER, LEAVE, WOKE, Profiles, Tape, tap_after, tap_sockets
+from perf.workloads import DEPTH
 from pyrolab.api import Daemon, Proxy
 from pyrolab.link.readiness import Readiness
 from pyrolab_broker.server import Broker
@@ -22,7 +23,7 @@ from pyrolab_broker.settings import BrokerSettings
 
 #: Longer than a run, so that no sign of life comes between the moments of a call.
 _HEARTBEAT_S = 60.0
-_LINES = 25
+_LINES = 30
 
 
 class Witness:
@@ -88,13 +89,25 @@ def _client(witness: Witness, uri: str) -> None:
         if witness.profiles is not None:
             witness.profiles.begin()
         for line in sys.stdin:
+            asked = json.loads(line)
             witness.clear()
-            mark = witness.tape.mark
-            for _ in range(json.loads(line)["calls"]):
-                mark(CALL)
-                proxy.empty()
-                mark(DONE)
+            (_pipelined if asked.get("pipelined") else _one_by_one)(proxy, asked["calls"], witness.tape)
             witness.report()
+
+
+def _one_by_one(proxy: Proxy, calls: int, tape: Tape) -> None:
+    for _ in range(calls):
+        tape.mark(CALL)
+        proxy.empty()
+        tape.mark(DONE)
+
+
+def _pipelined(proxy: Proxy, calls: int, tape: Tape) -> None:
+    for _ in range(calls // DEPTH):
+        tape.mark(CALL)
+        for future in [proxy.empty.future() for _ in range(DEPTH)]:
+            future.result()
+        tape.mark(DONE)
 
 
 _ROLES: dict[str, Callable[..., None]] = {"broker": _broker, "worker": _worker, "client": _client}
