@@ -86,7 +86,7 @@ def _unpack_zone(decoder: Decoder, payload: bytes) -> dt.tzinfo:
 def _pack_timezone(encoder: Encoder, value: dt.timezone) -> ExtType:
     offset = value.utcoffset(None)
     parts: list[Any] = [offset // _MICROSECOND]
-    if value != dt.timezone(offset) or value.tzname(None) != dt.timezone(offset).tzname(None):
+    if value.tzname(None) != dt.timezone(offset).tzname(None):
         parts.append(value.tzname(None))
     return encoder.extend(codes.TIMEZONE, parts)
 
@@ -112,10 +112,11 @@ def _pack_moment(code: int) -> Packing:
 
 
 def _is_plain(tzinfo: dt.tzinfo) -> bool:
-    """Whether the offset in the text says all of it."""
+    """Whether the offset in the text says all of it; Python 3.10 misreads parts of a second."""
     if type(tzinfo) is not dt.timezone:
         return False
-    return tzinfo.tzname(None) == dt.timezone(tzinfo.utcoffset(None)).tzname(None)
+    offset = tzinfo.utcoffset(None)
+    return not offset.microseconds and tzinfo.tzname(None) == dt.timezone(offset).tzname(None)
 
 
 def _unpack_moment(decoder: Decoder, payload: bytes, kind: type[dt.datetime] | type[dt.time]) -> Any:

@@ -36,6 +36,7 @@ def round_trip(value: Any) -> Any:
         dt.datetime(2026, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1), "LAB")),
         dt.datetime(2026, 1, 1, tzinfo=dt.timezone(dt.timedelta(seconds=1, microseconds=1))),
         dt.time(12, tzinfo=BERLIN),
+        dt.time(tzinfo=dt.timezone(dt.timedelta(microseconds=1))),
         dt.time(12, 30, 0, 5, tzinfo=dt.timezone.utc, fold=1),
         dt.timezone.utc,
         dt.timezone(dt.timedelta(hours=-3), "x"),

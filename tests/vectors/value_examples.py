@@ -117,6 +117,8 @@ def _about(value: Any) -> str:
         return f"numpy array {items} of shape {value.shape} and dtype {value.dtype}"
     if isinstance(value, np.generic):
         return f"numpy.{type(value).__name__.rstrip('_')} {value.item()!r}"
+    if isinstance(value, OrderedDict):
+        return f"OrderedDict({dict(value)})"
     if isinstance(value, enum.Flag):
         return f"{type(value).__name__}({value.value})"
     if isinstance(value, (pd.Series, _UREG.Quantity, _UREG.Unit)):
