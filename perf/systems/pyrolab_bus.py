@@ -12,11 +12,17 @@ from perf.systems.base import Address, Client, Pipeline, System
 from pyrolab.api import Daemon, Proxy, behavior, expose, locate_ns
 from pyrolab_broker.server import Broker
 
+#: Calls that the eager service's worker holds at a time; the default is 1, which is meant for instruments.
+CREDIT = 64
+
 
 class PyroLabBus(System):
     """A broker, a daemon and a proxy."""
 
-    setup = "broker and daemon in processes of their own, all settings as they come; arrays as arrays"
+    setup = (
+        "broker and daemon in processes of their own, all settings as they come; arrays as arrays; "
+        f"pipelined also with a service that declares a credit of {CREDIT}"
+    )
     many_services = True
 
     def start(self, services: int = 1) -> Address:
@@ -26,12 +32,13 @@ class PyroLabBus(System):
 
     @staticmethod
     def connect(address: Address) -> Client:
-        return _BusClient(address["uri"])
+        return _BusClient(address["uri"], address["eager_uri"])
 
 
 class _BusClient(Client):
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, eager_uri: str) -> None:
         self._proxy = Proxy(uri)
+        self._eager = Proxy(eager_uri)  # connects only when it is used
 
     def empty(self) -> None:
         self._proxy.empty()
@@ -47,15 +54,20 @@ class _BusClient(Client):
         self._proxy.store(image)
 
     def pipelines(self) -> Mapping[str, Pipeline]:
-        return {"future": self._pipeline} if hasattr(self._proxy.empty, "future") else {}
-
-    def _pipeline(self, calls: int) -> None:
-        start = self._proxy.empty.future
-        for future in [start() for _ in range(calls)]:
-            future.result()
+        return {
+            "future": lambda calls: _pipeline(self._proxy, calls),
+            f"future, credit {CREDIT}": lambda calls: _pipeline(self._eager, calls),
+        }
 
     def close(self) -> None:
         self._proxy._pyroRelease()
+        self._eager._pyroRelease()
+
+
+def _pipeline(proxy: Proxy, calls: int) -> None:
+    start = proxy.empty.future
+    for future in [start() for _ in range(calls)]:
+        future.result()
 
 
 @behavior(instance_mode="single")
@@ -81,6 +93,15 @@ class Service:
         assert image.nbytes in self._images
 
 
+@behavior(instance_mode="single", credit=CREDIT)
+@expose
+class EagerService:
+    """The same for software: its worker takes more than one call at a time."""
+
+    def empty(self) -> None:
+        """Do nothing."""
+
+
 def _broker() -> None:
     with Broker(port=0) as broker:
         say(nameserver=str(broker.address))
@@ -95,7 +116,7 @@ def _worker(nameserver: str, services: int) -> None:
         with locate_ns(host, int(port)) as names:
             for index, uri in enumerate(uris):
                 names.register(f"service{index}", uri)
-        say(uri=str(uris[0]))
+        say(uri=str(uris[0]), eager_uri=str(daemon.register(EagerService)))
         daemon.requestLoop()
 
 
