@@ -20,6 +20,7 @@ from typing import Any
 
 from pyrolab.config import DaemonConfiguration, ServiceConfiguration
 from pyrolab.errors import PyroError
+from pyrolab.link.finding import ENVIRONMENT
 from pyrolab.protocol.names import URI, Location
 from pyrolab.supervisor.classes import daemon_class, extend_import_path, hides, service_class
 from pyrolab.supervisor.lifeline import Lifeline
@@ -36,6 +37,7 @@ def main() -> int:
     ask_the_users_configuration()
     plan = lifeline.plan
     home = plan["locations"][plan["home"]]
+    os.environ[ENVIRONMENT] = home  # a service that looks for others finds those of its own lab
     settings = DaemonConfiguration.from_yaml(plan["daemon"])
     extend_import_path(settings.path)
     try:
@@ -112,8 +114,7 @@ class _Host:
 
     def session(self) -> int:
         """Changes when the daemon has a new connection to its broker; 0 while it has none."""
-        link = self._daemon._reception._link
-        return link.session if link is not None else 0
+        return self._daemon.session
 
     def report_listing(self, name: str, outcome: Outcome, reason: str) -> None:
         """Report what became of listing a name."""

@@ -46,6 +46,11 @@ class Daemon:
         self._reception.open()
 
     @property
+    def session(self) -> int:
+        """The number of the session with the broker; another one after each reconnection, 0 without one."""
+        return self._reception.session
+
+    @property
     def location(self) -> Location:
         """The broker's address."""
         return self._location

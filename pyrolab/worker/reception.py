@@ -76,6 +76,12 @@ class Reception:
         """Whether there is a session with the broker now."""
         return self._link is not None
 
+    @property
+    def session(self) -> int:
+        """The number of the session with the broker, 0 without one."""
+        link = self._link
+        return link.session if link is not None else 0
+
     def wake(self) -> None:
         """Make the reader look around."""
         link = self._link
