@@ -141,7 +141,7 @@ def run(out: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="pyrolab-demo-") as scratch:
         port = free_port()
         where = f"localhost:{port}"
-        environment = {**os.environ, "PYROLAB_HOME": scratch, "PYROLAB_NAMESERVER": where}
+        environment = {**os.environ, "PYROLAB_HOME": scratch}
         with station(environment, write_config(Path(scratch), port), port):
             print(f"They run; the broker is at {where}. Now measure.py, from this process:\n", flush=True)
             code = measure.main(["--nameserver", where, "--out", str(out)])
