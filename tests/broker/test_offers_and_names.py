@@ -26,6 +26,19 @@ def test_an_object_has_one_worker(table: Table) -> None:
     assert table.offer("worker") == [Sent("worker", Kind.RESULT, 1)], "its own worker may offer it anew"
 
 
+def test_an_object_that_is_offered_again_keeps_what_waits_for_it(table: Table) -> None:
+    table.offer("worker")
+    table.call("ana", 1)
+    table.call("ana", 2)
+    table.message("worker", Kind.OFFER, b"\xa3new", call=2, number=1, target=b"stage")
+    table.check()
+    assert table.answer("worker", "ana", 1)[1:] == [Sent("worker", Kind.CALL, 2)]
+    assert table.message("ana", Kind.DESCRIBE, call=3, target=b"stage") == [
+        Sent("ana", Kind.RESULT, 3, "new")
+    ]
+    table.check()
+
+
 @pytest.mark.parametrize("object_id", ["Pyro.NameServer", "", "two words", "a@b"])
 def test_some_object_ids_cannot_be_offered(table: Table, object_id: str) -> None:
     assert table.offer("worker", object_id)[0].kind == Kind.REFUSED

@@ -39,8 +39,12 @@ class Offers:
             state.refuse(peer.id, refused[0], refused[1], peer.session, envelope.call)
             return
         credit = min(max(envelope.number, 1), MAX_CREDIT)
-        service = Service(envelope.target, peer, credit, bytes(interface))
-        state.services[envelope.target] = peer.services[envelope.target] = service
+        service = peer.services.get(envelope.target)
+        if service is None:
+            service = Service(envelope.target, peer, credit, bytes(interface))
+            state.services[envelope.target] = peer.services[envelope.target] = service
+        else:  # offered again: what waits for it goes on waiting
+            service.interface = bytes(interface)
         state.actions.append(Note(logging.INFO, "%s offers %s", (str(peer), envelope.target.decode())))
         state.send(peer.id, Kind.RESULT, [msgpack.packb(None)], session=peer.session, call=envelope.call)
 
