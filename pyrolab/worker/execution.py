@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgpack
 
@@ -22,9 +22,6 @@ from pyrolab.protocol.envelope import NO_DEADLINE, Envelope, Kind, pack
 from pyrolab.protocol.exceptions import pack_exception
 from pyrolab.worker.context import CurrentCall, enter_call
 from pyrolab.worker.hosting import Hosted
-
-if TYPE_CHECKING:
-    from pyrolab.worker.reception import Reception
 
 log = logging.getLogger("pyrolab.worker")
 
@@ -47,12 +44,25 @@ class Job:
         self.call = CurrentCall(envelope.session, envelope.call, deadline)
 
 
+class Mailroom(Protocol):
+    """Where jobs come from and answers go."""
+
+    def read_for(self, executor: Executor) -> Job | Callable[[], None] | None:
+        """Read for everybody until there is something for `executor`; None if somebody else reads."""
+
+    def answer(self, job: Job, frames: list[Any]) -> None:
+        """Send the answer to a call."""
+
+    def wake(self) -> None:
+        """Make whoever reads look around."""
+
+
 class Executor:
     """Carries out the calls to one hosted object, in a thread of its own."""
 
-    def __init__(self, hosted: Hosted, reception: Reception) -> None:
+    def __init__(self, hosted: Hosted, mailroom: Mailroom) -> None:
         self.hosted = hosted
-        self._reception = reception
+        self._mailroom = mailroom
         #: What waits for this service.
         self.jobs: deque[Job | Callable[[], None]] = deque()
         self._bell = threading.Semaphore(0)
@@ -90,7 +100,7 @@ class Executor:
         """Finish the running call, close the instances, and end. Returns whether that was done in time."""
         self._ending = True
         self.rouse()
-        self._reception.wake()
+        self._mailroom.wake()
         if self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
@@ -110,7 +120,7 @@ class Executor:
     def _work(self) -> None:
         try:
             while not self._ending:
-                job = self.next_job() or self._reception.read_for(self)
+                job = self.next_job() or self._mailroom.read_for(self)
                 if isinstance(job, Job):
                     self._carry_out(job)
                 elif job is not None:
@@ -142,7 +152,7 @@ class Executor:
             0,
             envelope.target,
         )
-        self._reception.answer(job, [header, *frames])
+        self._mailroom.answer(job, [header, *frames])
 
     def _outcome(self, job: Job) -> tuple[Kind, list[Any]]:
         """The answer's kind, and its body and buffers."""
