@@ -105,7 +105,7 @@ class Link:
             if elapsed > timeout_s:
                 raise NoBroker(
                     f"{self.location} does not answer like a PyroLab broker (waited {timeout_s:g} s); "
-                    "another program may use this port: `pyrolab doctor` tells more",
+                    "another program may use this port: look at what listens there, or choose another",
                     location=str(self.location),
                 )
             if elapsed > _DIAGNOSE_AFTER_S and not diagnosed:

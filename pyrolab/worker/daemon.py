@@ -115,6 +115,8 @@ class Daemon:
         try:
             while not self._shutdown.wait(0.2) and loopCondition():
                 pass
+        except KeyboardInterrupt:
+            log.info("ended by Ctrl-C")
         finally:
             self.close()
 
