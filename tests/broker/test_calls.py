@@ -243,3 +243,12 @@ def test_an_answer_that_cannot_be_passed_on_ends_its_call_all_the_same(table: Ta
         Sent("worker", Kind.REFUSED, 1, "protocol"),
     ]
     table.check()
+
+
+def test_calls_that_nobody_waits_for_vanish_with_their_client_too(table: Table) -> None:
+    table.call("ben", 1)
+    for number in (1, 2):
+        assert table.call("ana", number, flags=Flag.ONEWAY) == []
+    assert table.message("ana", Kind.BYE) == [Sent("worker", Kind.ENDED), Sent("ana", Kind.BYE)]
+    table.check()
+    assert table.answer("worker", "ben", 1) == [Sent("ben", Kind.RESULT, 1, [None])]

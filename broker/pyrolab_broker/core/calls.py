@@ -260,13 +260,15 @@ class Calls:
 
     def client_left(self, client: Peer) -> None:
         """Nothing of this client's waits any longer; its running calls see a cancel."""
-        for call in list(client.calls.values()):
-            if call.state is CallState.WAITING:
-                self._unqueue(call)
+        workers = [self._state.peers[each] for each in client.touched & self._state.peers.keys()]
+        for service in (service for worker in workers for service in worker.services.values()):
+            for call in service.queue.drop_owner(client.session):  # those that nobody waits for, too
+                self._state.queued_bytes -= call.size
+        for call in client.calls.values():
             call.state = CallState.ANSWERED
         client.calls.clear()
-        for worker in client.touched & self._state.peers.keys():
-            self._state.send(worker, Kind.ENDED, session=client.session)
+        for worker in workers:
+            self._state.send(worker.id, Kind.ENDED, session=client.session)
 
     def worker_left(self, worker: Peer, why: str) -> None:
         """The calls that this worker had may have run; those still waiting have not."""
