@@ -57,6 +57,16 @@ class Peer:
     def send_frames(self, *frames: bytes) -> None:
         self._socket.send_multipart(frames)
 
+    def poll(self, patience_s: float) -> bool:
+        """Whether a message comes in time."""
+        return bool(self._socket.poll(int(patience_s * 1000)))
+
+    def receive_frames(self) -> list[bytes]:
+        """The next message as it is. Raises `TimeoutError` if none comes."""
+        if not self.poll(PATIENCE_S):
+            raise TimeoutError("no message came")
+        return self._socket.recv_multipart()
+
     def receive(self, patience_s: float = PATIENCE_S) -> tuple[Envelope, list[bytes]]:
         """The next message that is no sign of life. Raises `TimeoutError` if none comes."""
         while self._socket.poll(int(patience_s * 1000)):

@@ -1,0 +1,89 @@
+"""Send changed messages to a real broker: `python tests/security/fuzz.py --messages 1000000 --seed 7`.
+
+An honest client calls all the while. The seed is printed, and makes the same messages again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import zmq
+
+from live import Process, bus
+from pyrolab.protocol.envelope import Kind, parse
+from security.mutation import Mutator, seeds
+from security.peers import Peer, undisturbed
+
+#: After so many messages a peer leaves, and with it what it has offered.
+_STAY = 500
+#: The number of a peer's last message.
+_LAST = 2**64 - 2
+#: What the broker may keep of thousands of bad messages: names that some of them have registered.
+GROWTH_BYTES = 96 << 20
+
+
+class Attacker:
+    """A peer that sends changed messages and reads what it hears."""
+
+    def __init__(self, port: str, role: str, mutator: Mutator) -> None:
+        self._peer = Peer(port, role)
+        self._valid = seeds(role)
+        self._mutator = mutator
+        self._call = 0
+        self.heard = 0
+
+    def send(self) -> None:
+        self._call += 1
+        self._peer.send_frames(*self._mutator.message(self._valid, self._peer.session, self._call))
+        self._drain()
+
+    def leave(self) -> None:
+        """Hear the answer to a last PING, which comes after all others; then go."""
+        self._peer.send(Kind.PING, call=_LAST)
+        while parse(self._peer.receive_frames()[0]).call != _LAST:
+            self.heard += 1
+        self._peer.close()
+
+    def _drain(self) -> None:
+        while self._peer.poll(0):
+            parse(self._peer.receive_frames()[0])
+            self.heard += 1
+
+
+def attack(broker: Process, messages: int, seed: int) -> int:
+    """Send so many changed messages as clients and workers; how many answers came."""
+    mutator, chance = Mutator(seed), random.Random(seed)
+    heard = sent = 0
+    while sent < messages:
+        attacker = Attacker(broker.ready, chance.choice(("client", "client", "worker")), mutator)
+        for _ in range(min(_STAY, messages - sent)):
+            attacker.send()
+            sent += 1
+        attacker.leave()
+        heard += attacker.heard
+    return heard
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--messages", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    options = parser.parse_args()
+    print(f"seed {options.seed}, ZeroMQ {zmq.zmq_version()}", flush=True)
+    with bus("services.bench:Bench=bench") as broker:
+        before = broker.memory_bytes()
+        with undisturbed(broker, GROWTH_BYTES) as honest:
+            heard = attack(broker, options.messages, options.seed)
+        grown = (broker.memory_bytes() - before) / (1 << 20)
+        print(f"{options.messages} messages, {heard} answers, the broker has grown by {grown:.1f} MiB")
+        print(f"meanwhile {honest.calls} honest calls were answered rightly")
+
+
+if __name__ == "__main__":
+    main()
