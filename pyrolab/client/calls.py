@@ -38,11 +38,15 @@ class Pending:
         #: Wakes the thread that waits for this call, if one does.
         self.gate: Callable[[], None] | None = None
 
-    def _end(self) -> None:
+    def abandon(self) -> None:
+        """Wake whoever waits: there will be no answer, or it has come."""
         self.done = True
         gate = self.gate
         if gate is not None:
             gate()
+
+    def _end(self) -> None:
+        self.abandon()
         if self.on_done is not None:
             self.on_done(self)
 
@@ -70,6 +74,7 @@ class CallTable:
     def forget(self, pending: Pending) -> None:
         """Nobody waits for this call any longer."""
         self._pending.pop(pending.number, None)
+        pending.abandon()
 
     def answered(self, envelope: Envelope, frames: list[Any]) -> None:
         """An answer has come."""

@@ -21,6 +21,7 @@ from pyrolab.protocol.names import Location
 #: How much longer than its deadline a caller waits for the broker's word on what became of its call.
 GRACE_S = 0.5
 _FOREVER_S = 3600.0
+_NO_WORD = "the deadline passed, and neither the service nor the broker has answered; the call may have run"
 
 
 class Connection:
@@ -28,7 +29,8 @@ class Connection:
 
     def __init__(self, location: Location, name: str = "") -> None:
         self._calls = CallTable()
-        self._reading = threading.Lock()
+        self._reading = threading.RLock()  # again and again: a callback of the reader's may call, too
+        self._is_read = False
         self._followers: dict[Pending, _Gate] = {}
         self._link = Link(location, "client", name)
         keeper.keep(self)
@@ -110,6 +112,9 @@ class Connection:
             except BaseException:
                 self.cancel(pending)
                 raise
+            if not pending.done:
+                self.cancel(pending)
+                raise CallTimedOut(_NO_WORD, call=pending.number)
         return self.answer_of(pending)
 
     @staticmethod
@@ -122,9 +127,9 @@ class Connection:
             raise refusal(pending.frames[0])
         return pending.envelope, pending.frames
 
-    def read_until(self, pending: Pending) -> None:
-        """Read, or wait while another thread reads, until this call is done."""
-        self._wait_for(pending, None)
+    def read_until(self, pending: Pending, timeout_s: float | None = None) -> None:
+        """Read, or wait while another thread reads, until this call is done or the time is over."""
+        self._wait_for(pending, None if timeout_s is None else time.monotonic() + timeout_s)
 
     def cancel(self, pending: Pending) -> None:
         """Give a call up: if it still waits, it never runs; if it runs, its service is told."""
@@ -137,21 +142,20 @@ class Connection:
     # -- leader and followers ------------------------------------------------------------------------
 
     def _wait_for(self, pending: Pending, deadline: float | None) -> None:
+        """Return when the call is done, or when its deadline has passed."""
         try:
             while not pending.done:
                 if self._reading.acquire(False):
+                    outermost, self._is_read = not self._is_read, True
                     try:
                         self._lead(pending, deadline)
                     finally:
+                        self._is_read = not outermost
                         self._reading.release()
                 else:
                     self._follow(pending, deadline)
-                if deadline is not None and not pending.done and time.monotonic() >= deadline:
-                    raise CallTimedOut(
-                        "the deadline passed, and neither the service nor the broker has answered; "
-                        "the call may have run",
-                        call=pending.number,
-                    )
+                if deadline is not None and time.monotonic() >= deadline:
+                    return
         finally:
             if self._followers:
                 self._promote()
@@ -176,7 +180,7 @@ class Connection:
         self._followers[pending] = gate
         pending.gate = gate.open
         try:
-            if pending.done or not self._reading.locked():
+            if pending.done or not self._is_read:
                 return  # the answer came, or the leader went, before we were on the list
             gate.pass_through(_FOREVER_S if deadline is None else max(deadline - time.monotonic(), 0))
         finally:
@@ -185,7 +189,7 @@ class Connection:
 
     def _promote(self) -> None:
         """Wake one follower if nobody reads. Everybody who stops waiting does this, so one always reads."""
-        while self._followers and not self._reading.locked():
+        while self._followers and not self._is_read:
             try:
                 pending = next(iter(self._followers))
             except (StopIteration, RuntimeError):
@@ -209,6 +213,7 @@ class Connection:
         """Look after a connection that nobody reads just now; `keeper` calls it."""
         if not self._reading.acquire(blocking=False):
             return  # the leader does
+        self._is_read = True
         try:
             while (message := self._link.receive()) is not None:
                 self._take_in(*message)
@@ -216,6 +221,7 @@ class Connection:
         except CommunicationError as error:
             self._lost(error)
         finally:
+            self._is_read = False
             self._reading.release()
             self._promote()
 

@@ -1,12 +1,13 @@
-"""Calls whose answers come later: `concurrent.futures.Future`s, and the thread that waits for them.
+"""Calls whose answers come later: `concurrent.futures.Future`s, and who reads their answers.
 
-A connection without futures has no such thread: then whoever calls reads. With futures out, one thread stands
-in line for each of them in turn, by the same rules as any caller.
+Whoever asks for a result reads until it is there, as any caller does. A thread of its own reads only for
+futures that nobody asks for (callbacks, `as_completed`), and only after it has seen that nobody else does.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -18,10 +19,12 @@ from pyrolab.client.connection import Connection
 #: Unanswered calls of one connection before a further one waits for the oldest: a bound on memory, and below
 #: the broker's own.
 WINDOW = 512
+#: How long an answer may be unread before the watching thread reads it.
+_PATIENCE_S = 0.001
 
 
 class Outlook:
-    """The unanswered futures of one connection, and the thread that waits for them."""
+    """The unanswered futures of one connection, oldest first."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -31,8 +34,8 @@ class Outlook:
 
     def add(self, start: Callable[[], Pending]) -> Pending:
         """Start a call and see that its answer is read. Waits while `WINDOW` calls are unanswered."""
-        while len(self._line) >= WINDOW:
-            self._read_oldest()
+        if len(self._line) >= WINDOW:
+            self._make_room()
         pending = start()
         with self._lock:
             self._line.append(pending)
@@ -41,23 +44,30 @@ class Outlook:
             threading.Thread(target=self._watch, name="pyrolab-futures", daemon=True).start()
         return pending
 
-    def _watch(self) -> None:
-        while True:
-            with self._lock:
-                if not self._line:
-                    self._watched = False
-                    return
-            self._read_oldest()
+    def _make_room(self) -> None:
+        while (oldest := self._oldest()) is not None and len(self._line) >= WINDOW:
+            self.connection.read_until(oldest)
 
-    def _read_oldest(self) -> None:
-        try:
-            pending = self._line[0]
-        except IndexError:
-            return
-        self.connection.read_until(pending)
+    def _oldest(self) -> Pending | None:
+        """The oldest unanswered call."""
         with self._lock:
-            if self._line and self._line[0] is pending:
+            while self._line and self._line[0].done:
                 self._line.popleft()
+            return self._line[0] if self._line else None
+
+    def _watch(self) -> None:
+        seen = None
+        while self._needs_watching():
+            oldest = self._oldest()
+            if oldest is not None and oldest is seen:
+                self.connection.read_until(oldest)
+            seen = oldest
+            time.sleep(_PATIENCE_S)
+
+    def _needs_watching(self) -> bool:
+        with self._lock:
+            self._watched = bool(self._line)
+            return self._watched
 
 
 class RemoteFuture(Future[Any]):
@@ -65,11 +75,28 @@ class RemoteFuture(Future[Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._give_up: Callable[[], None] | None = None
+        self._call: tuple[Connection, Pending] | None = None
 
     def bind(self, connection: Connection, pending: Pending) -> None:
         """Say which call this is the answer of."""
-        self._give_up = lambda: connection.cancel(pending)
+        self._call = connection, pending
+
+    def result(self, timeout: float | None = None) -> Any:
+        """The value. Raises what the service raised, `TimeoutError` if it takes longer than `timeout` s."""
+        return super().result(self._read(timeout))
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What the service raised, or None. Raises `TimeoutError` if it takes longer than `timeout` s."""
+        return super().exception(self._read(timeout))
+
+    def _read(self, timeout: float | None) -> float | None:
+        """Read until the answer is there or the time is over; returns the time that remains."""
+        if self._call is None or self.done():
+            return timeout
+        start = time.monotonic()
+        connection, pending = self._call
+        connection.read_until(pending, timeout)
+        return None if timeout is None else max(timeout - (time.monotonic() - start), 0)
 
     def cancel(self) -> bool:
         """Give the call up: if it waits, it never runs; if it runs, its service is told.
@@ -77,9 +104,9 @@ class RemoteFuture(Future[Any]):
         Returns False if the answer is there already.
         """
         cancelled = super().cancel()
-        if cancelled and self._give_up is not None:
-            give_up, self._give_up = self._give_up, None
-            give_up()
+        if cancelled and self._call is not None:
+            call, self._call = self._call, None
+            call[0].cancel(call[1])
         return cancelled
 
     def settle(self, outcome: Callable[[], Any]) -> None:

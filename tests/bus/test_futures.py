@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import CancelledError, as_completed
+from concurrent.futures import CancelledError, Future, as_completed
+from concurrent.futures import TimeoutError as FutureTimeout
 
 import pytest
-from live import Process
 
+from live import Process
 from pyrolab.api import Proxy
 from pyrolab.errors import CallTimedOut
 
@@ -59,3 +60,32 @@ def test_calls_and_futures_share_a_proxy(name: str) -> None:
             futures.append(bench.echo.future(number))
             assert bench.echo(-number) == -number
         assert [future.result() for future in futures] == list(range(200))
+
+
+def test_a_callback_may_call(name: str) -> None:
+    with Proxy(name) as bench:
+        echoed: Future[int] = Future()
+        first = bench.echo.future(20)
+        first.add_done_callback(lambda done: echoed.set_result(bench.echo(done.result() + 1)))
+        assert echoed.result(30) == 21
+        second = bench.echo.future(1)
+        second.add_done_callback(lambda done: echoed.cancel() or bench.echo(2))
+        assert second.result() == 1
+        assert bench.echo(3) == 3
+
+
+def test_cancelled_futures_do_not_stand_in_the_way(name: str) -> None:
+    with Proxy(name) as bench:
+        sleeping = bench.sleep_until_cancelled.future(20)
+        waiting = [bench.count.future() for _ in range(400)]
+        assert all(future.cancel() for future in [*waiting, sleeping])
+        assert bench.echo("still here") == "still here"
+        assert bench.echo.future("and here").result() == "and here"
+
+
+def test_a_result_may_be_waited_for_a_while(name: str) -> None:
+    with Proxy(name) as bench:
+        sleeping = bench.sleep_until_cancelled.future(20)
+        with pytest.raises(FutureTimeout):
+            sleeping.result(0.1)
+        assert sleeping.cancel()
