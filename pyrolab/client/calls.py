@@ -24,7 +24,7 @@ ANSWERS = frozenset({Kind.RESULT, Kind.RAISED, Kind.REFUSED})
 class Pending:
     """A call that is out; `done` once `envelope` and `frames`, or `error`, say how it ended."""
 
-    __slots__ = ("done", "envelope", "error", "flags", "frames", "gate", "number", "on_done")
+    __slots__ = ("done", "envelope", "error", "flags", "frames", "gates", "number", "on_done")
 
     def __init__(self, number: int, flags: int, on_done: Callable[[Pending], None] | None) -> None:
         self.number = number
@@ -35,14 +35,13 @@ class Pending:
         self.error: Exception | None = None
         #: Called once, by whichever thread brings the answer.
         self.on_done = on_done
-        #: Wakes the thread that waits for this call, if one does.
-        self.gate: Callable[[], None] | None = None
+        #: Wake the threads that wait for this call while another one reads.
+        self.gates: list[Callable[[], None]] = []
 
     def abandon(self) -> None:
         """Wake whoever waits: there will be no answer, or it has come."""
         self.done = True
-        gate = self.gate
-        if gate is not None:
+        for gate in self.gates:
             gate()
 
     def _end(self) -> None:

@@ -31,7 +31,7 @@ class Connection:
         self._calls = CallTable()
         self._reading = threading.RLock()  # again and again: a callback of the reader's may call, too
         self._is_read = False
-        self._followers: dict[Pending, _Gate] = {}
+        self._followers: dict[_Gate, None] = {}
         self._link = Link(location, "client", name)
         keeper.keep(self)
 
@@ -177,25 +177,23 @@ class Connection:
     def _follow(self, pending: Pending, deadline: float | None) -> None:
         """Sleep until our answer is there, or the place of the leader is free."""
         gate = _Gate()
-        self._followers[pending] = gate
-        pending.gate = gate.open
+        self._followers[gate] = None
+        pending.gates.append(gate.open)
         try:
             if pending.done or not self._is_read:
                 return  # the answer came, or the leader went, before we were on the list
             gate.pass_through(_FOREVER_S if deadline is None else max(deadline - time.monotonic(), 0))
         finally:
-            pending.gate = None
-            self._followers.pop(pending, None)
+            self._followers.pop(gate, None)
 
     def _promote(self) -> None:
         """Wake one follower if nobody reads. Everybody who stops waiting does this, so one always reads."""
         while self._followers and not self._is_read:
             try:
-                pending = next(iter(self._followers))
+                gate = next(iter(self._followers))
             except (StopIteration, RuntimeError):
                 continue  # the list changed under us: look again
-            gate = self._followers.pop(pending, None)
-            if gate is not None:
+            if self._followers.pop(gate, gate) is None:
                 gate.open()
                 return
 
