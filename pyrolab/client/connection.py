@@ -129,7 +129,8 @@ class Connection:
 
     def read_until(self, pending: Pending, timeout_s: float | None = None) -> None:
         """Read, or wait while another thread reads, until this call is done or the time is over."""
-        self._wait_for(pending, None if timeout_s is None else time.monotonic() + timeout_s)
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._wait_for(pending, deadline, greedy=True)
 
     def cancel(self, pending: Pending) -> None:
         """Give a call up: if it still waits, it never runs; if it runs, its service is told."""
@@ -141,14 +142,18 @@ class Connection:
 
     # -- leader and followers ------------------------------------------------------------------------
 
-    def _wait_for(self, pending: Pending, deadline: float | None) -> None:
-        """Return when the call is done, or when its deadline has passed."""
+    def _wait_for(self, pending: Pending, deadline: float | None, greedy: bool = False) -> None:
+        """Return when the call is done, or when its deadline has passed.
+
+        A greedy reader takes in everything that has arrived, for calls that come in bursts; the other one
+        does not look again once its own answer is there.
+        """
         try:
             while not pending.done:
                 if self._reading.acquire(False):
                     outermost, self._is_read = not self._is_read, True
                     try:
-                        self._lead(pending, deadline)
+                        self._lead(pending, deadline, greedy)
                     finally:
                         self._is_read = not outermost
                         self._reading.release()
@@ -160,7 +165,7 @@ class Connection:
             if self._followers:
                 self._promote()
 
-    def _lead(self, pending: Pending, deadline: float | None) -> None:
+    def _lead(self, pending: Pending, deadline: float | None, greedy: bool) -> None:
         """Read for everybody until our own answer is there."""
         link = self._link
         try:
@@ -169,7 +174,7 @@ class Connection:
                 if remaining <= 0:
                     return
                 link.wait(remaining)
-                while not pending.done and (message := link.receive()) is not None:
+                while (greedy or not pending.done) and (message := link.receive()) is not None:
                     self._take_in(*message)  # what is left is not forgotten: `wait` looks before it sleeps
         except CommunicationError as error:
             self._lost(error)

@@ -62,6 +62,8 @@ class Executor:
 
     def __init__(self, hosted: Hosted, mailroom: Mailroom) -> None:
         self.hosted = hosted
+        #: Whether no second call comes before the first is answered.
+        self.takes_one = hosted.behavior.credit == 1
         self._mailroom = mailroom
         #: What waits for this service.
         self.jobs: deque[Job | Callable[[], None]] = deque()

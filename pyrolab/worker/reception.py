@@ -178,7 +178,7 @@ class Reception:
             link.wait(timeout_s)
             while (message := link.receive()) is not None:
                 self._see_to(*message)
-                if reader is not None and reader.jobs:
+                if reader is not None and reader.jobs and reader.takes_one:
                     return  # what is left is not forgotten: `wait` looks before it sleeps
         except CommunicationError as error:
             self._lost(link, error)
