@@ -61,7 +61,7 @@ class _PyroClient(Client):
             self._proxy.empty()
 
     def _batch(self, calls: int) -> None:
-        batch = Pyro5.client.BatchProxy(self._proxy)
+        batch: Any = Pyro5.client.BatchProxy(self._proxy)
         for _ in range(calls):
             batch.empty()
         for _ in batch():
@@ -90,7 +90,8 @@ class Service:
 
 
 def _serve(services: int) -> None:
-    Pyro5.config.THREADPOOL_SIZE = _POOL
+    settings: Any = Pyro5.config
+    settings.THREADPOOL_SIZE = _POOL
     daemon = Pyro5.server.Daemon(host="127.0.0.1", port=0)
     service = Service()
     uris = [daemon.register(service, f"service{index}", force=True) for index in range(services)]

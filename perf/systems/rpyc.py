@@ -9,6 +9,8 @@ from typing import Any
 import rpyc
 from rpyc.core.channel import Channel
 from rpyc.core.stream import SocketStream
+from rpyc.utils.factory import connect_stream
+from rpyc.utils.helpers import async_
 from rpyc.utils.server import ThreadedServer
 
 from perf.children import end_with_parent, say
@@ -17,6 +19,11 @@ from perf.systems.base import Address, Client, Pipeline, System
 
 #: Longer than any packet: noise does not pack, so that its default (zlib above 3 kB) would only cost time.
 _NEVER_COMPRESS = 1 << 40
+
+
+def _never_compress() -> None:
+    channel: Any = Channel
+    channel.COMPRESSION_THRESHOLD = _NEVER_COMPRESS
 
 
 class Rpyc(System):
@@ -35,12 +42,12 @@ class Rpyc(System):
 
 class _RpycClient(Client):
     def __init__(self, port: int) -> None:
-        Channel.COMPRESSION_THRESHOLD = _NEVER_COMPRESS
-        self._connection = rpyc.connect_stream(SocketStream.connect("127.0.0.1", port, nodelay=True))
+        _never_compress()
+        self._connection = connect_stream(SocketStream.connect("127.0.0.1", port, nodelay=True))
         root = self._connection.root
         self._empty, self._ten_arguments = root.empty, root.ten_arguments
         self._fetch, self._store = root.fetch, root.store
-        self._start = rpyc.async_(self._empty)
+        self._start = async_(self._empty)
 
     def empty(self) -> None:
         self._empty()
@@ -83,7 +90,7 @@ class _Service(rpyc.Service):  # type: ignore[misc]  # untyped
 
 
 def _serve() -> None:
-    Channel.COMPRESSION_THRESHOLD = _NEVER_COMPRESS
+    _never_compress()
     server = ThreadedServer(_Service(), hostname="127.0.0.1", port=0)
     server.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server._listen()  # as its `start` does first, so that nobody is told too early

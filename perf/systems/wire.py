@@ -5,25 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgpack
 import zmq
 
 from perf.payloads import MIB, OBJECT_NAME, TEN_ARGUMENTS, Image, as_image, image
 from perf.systems.base import Client, Pipeline
+from pyrolab.protocol.codec import encode, encode_call
 from pyrolab.protocol.envelope import Kind, pack
 
 CALL = pack(Kind.CALL, session=1, call=1, target=OBJECT_NAME)
 RESULT = pack(Kind.RESULT, session=1, call=1)
 _CALL_WITH_BUFFER = pack(Kind.CALL, buffers=1, session=1, call=1, target=OBJECT_NAME)
 _RESULT_WITH_BUFFER = pack(Kind.RESULT, buffers=1, session=1, call=1)
-NOTHING: bytes = msgpack.packb(None)
-EMPTY_CALL: bytes = msgpack.packb(["empty", [], {}])
-TEN_CALL: bytes = msgpack.packb(["ten_arguments", list(TEN_ARGUMENTS), {}])
-FETCH: dict[int, bytes] = {size: msgpack.packb(["fetch", [size], {}]) for size in (MIB, 8 * MIB)}
-#: Stands for an array whose bytes travel beside the body: its number, type and shape.
-_DESCRIPTOR = msgpack.ExtType(1, msgpack.packb([0, "<u2", [8 * MIB // 2]]))
-_FETCHED: bytes = msgpack.packb(_DESCRIPTOR)
-_STORE: bytes = msgpack.packb(["store", [_DESCRIPTOR], {}])
+NOTHING, _ = encode(None)
+
+
+def _call(method: str, *arguments: Any) -> bytes:
+    """The body of a call, as a proxy makes it; what travels beside it is left to the caller."""
+    body, _ = encode_call([method], arguments, {}, "call")
+    return bytes(body)
+
+
+EMPTY_CALL = _call("empty")
+TEN_CALL = _call("ten_arguments", *TEN_ARGUMENTS)
+FETCH = {size: _call("fetch", size) for size in (MIB, 8 * MIB)}
+_STORE = _call("store", image(8 * MIB))
+_FETCHED, _ = encode(image(8 * MIB))
 
 
 def receive(socket: zmq.Socket[bytes], small: int) -> list[Any]:
@@ -54,18 +60,18 @@ class WireClient(Client):
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.connect(endpoint)
 
-    def _call(self, frames: Sequence[Any]) -> list[Any]:
+    def _exchange(self, frames: Sequence[Any]) -> list[Any]:
         self._socket.send_multipart(frames)
         return receive(self._socket, 2)
 
     def empty(self) -> None:
-        self._call((CALL, EMPTY_CALL))
+        self._exchange((CALL, EMPTY_CALL))
 
     def ten_arguments(self) -> None:
-        self._call((CALL, TEN_CALL))
+        self._exchange((CALL, TEN_CALL))
 
     def fetch(self, size: int) -> Image:
-        return as_image(self._call((CALL, FETCH[size]))[2].buffer)
+        return as_image(self._exchange((CALL, FETCH[size]))[2].buffer)
 
     def store(self, image: Image) -> None:
         self._socket.send_multipart((_CALL_WITH_BUFFER, _STORE, image.data), copy=False)
