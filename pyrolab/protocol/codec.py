@@ -101,7 +101,7 @@ _unpackb = partial(
     msgpack.unpackb,
     strict_map_key=False,
     timestamp=3,
-    # Without a hook of its own, msgpack in plain Python fails on keys of subclasses of str, such as Enum members.
+    # Without a hook, msgpack in plain Python fails on keys of subclasses of str, such as Enum members.
     **({"object_pairs_hook": dict} if _PLAIN_PYTHON else {}),
 )
 

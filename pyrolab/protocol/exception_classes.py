@@ -119,9 +119,11 @@ def instance(kind: type[Exception], args: tuple[Any, ...], state: dict[str, Any]
     if family is not None:
         return _unicode_error(family, kind, args, state)
     base = _builtin_base(kind)
+    # A SyntaxError takes its second argument apart without looking; what it finds there comes with the state.
+    known_to_fit = args[:1] if issubclass(kind, SyntaxError) else args
     try:
-        made: Exception = base.__new__(kind, *args)
-        base.__init__(made, *args)
+        made: Exception = base.__new__(kind, *known_to_fit)
+        base.__init__(made, *known_to_fit)
     except (TypeError, ValueError, OverflowError):
         made = base.__new__(kind)
     _set(BaseException, made, "args", args)

@@ -8,7 +8,7 @@ import traceback
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pyrolab import errors
@@ -347,6 +347,7 @@ _TYPES = [f"builtins:{type(error).__name__}" for error in BUILTIN] + ["values.sa
 
 
 @GENEROUS
+@example("builtins:SyntaxError", {}, ["x", b"1234"])
 @given(st.sampled_from(_TYPES), st.dictionaries(st.sampled_from(_PARTS), _data), st.lists(_plain, max_size=5))
 def test_any_data_give_an_exception_that_can_be_printed_or_a_protocol_error(
     name: str, parts: dict[str, Any], args: list[Any]
