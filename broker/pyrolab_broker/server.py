@@ -171,8 +171,15 @@ class Broker:
             closed = self._peers_by_fd.pop(int.from_bytes(header, "big"), None)
             return Suspected(closed) if closed else None
         if frames and len(header) > _KIND_AT and header[_KIND_AT] == Kind.HELLO:
-            self._peers_by_fd[frames[0].get(zmq.SRCFD)] = peer
+            self._remember_connection(frames[0].get(zmq.SRCFD), peer)
         return make_received((peer, header, frames))
+
+    def _remember_connection(self, fd: int, peer: bytes) -> None:
+        """Note whose connection this is; the number of a closed one may come again before its report."""
+        before = self._peers_by_fd.get(fd, peer)
+        self._peers_by_fd[fd] = peer
+        if before != peer:
+            self._carry_out(Suspected(before), time.monotonic())
 
     def _carry_out(self, event: Event, now: float) -> None:
         """Have the core decide, and do it; nothing here waits for a peer, least of all for a slow one."""
