@@ -6,22 +6,30 @@ An honest client calls all the while. The seed is printed, and makes the same me
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import random
 import sys
+import uuid
+from collections import Counter
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
 import zmq
 
 from live import Process, bus
-from pyrolab.protocol.envelope import Kind, parse
-from security.mutation import Mutator, seeds
-from security.peers import Peer, undisturbed
+from pyrolab.protocol import codec
+from pyrolab.protocol.envelope import Kind, pack, parse
+from security.mutation import Frames, Mutator, seeds
+from security.peers import Peer, object_id, undisturbed
 
-#: After so many messages a peer leaves, and with it what it has offered.
-_STAY = 500
+#: After so many messages a peer leaves: one of them may have used up all call numbers of its session.
+_STAY = 50
 #: The number of a peer's last message.
 _LAST = 2**64 - 2
 #: What the broker may keep of thousands of bad messages: names that some of them have registered.
@@ -31,9 +39,9 @@ GROWTH_BYTES = 96 << 20
 class Attacker:
     """A peer that sends changed messages and reads what it hears."""
 
-    def __init__(self, port: str, role: str, mutator: Mutator) -> None:
+    def __init__(self, port: str, role: str, mutator: Mutator, more: list[Frames]) -> None:
         self._peer = Peer(port, role)
-        self._valid = seeds(role)
+        self._valid = seeds(role) + more
         self._mutator = mutator
         self._call = 0
         self.heard = 0
@@ -56,12 +64,40 @@ class Attacker:
             self.heard += 1
 
 
+def calls_to(target: bytes) -> list[Frames]:
+    """Calls to a real service that only echoes, with values of many types."""
+    image = np.arange(4096, dtype=">u2").reshape(64, 64)
+    moment = dt.datetime(2026, 11, 23, 12, tzinfo=dt.timezone.utc)
+    values: list[Any] = [
+        [1, 2.5, "µm", b"\0", None, True, 2**70, (1, (2, 3)), {1, 2}, {"a": {"b": []}}],
+        [image, image[:2, :3].copy(), np.float32(1.5), np.zeros(3, "<i4,<f8")],
+        [
+            moment,
+            moment.date(),
+            Decimal("1.5"),
+            Fraction(1, 3),
+            uuid.UUID(int=7),
+            1j,
+            Path("a/b"),
+            Counter("aab"),
+        ],
+    ]
+    messages = []
+    for value in values:
+        body, buffers = codec.encode_call(["echo"], (value,), {})
+        header = pack(Kind.CALL, buffers=len(buffers), target=target)
+        messages.append([header, body, *map(bytes, buffers)])
+    return messages * 5  # about as many as all others
+
+
 def attack(broker: Process, messages: int, seed: int) -> int:
     """Send so many changed messages as clients and workers; how many answers came."""
     mutator, chance = Mutator(seed), random.Random(seed)
+    more = {"client": calls_to(object_id(broker.ready, "bench")), "worker": []}
     heard = sent = 0
     while sent < messages:
-        attacker = Attacker(broker.ready, chance.choice(("client", "client", "worker")), mutator)
+        role = chance.choice(("client", "client", "worker"))
+        attacker = Attacker(broker.ready, role, mutator, more[role])
         for _ in range(min(_STAY, messages - sent)):
             attacker.send()
             sent += 1
