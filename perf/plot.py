@@ -104,6 +104,7 @@ def _dots(axis: Axes, run: Run, workload: str, unit: str) -> list[str]:
 
 def _mark_targets(axis: Axes, run: Run, workload: str, contenders: list[str]) -> None:
     """A tick at each bound, in the row of the contender that it is for."""
+    above = True
     for target in TARGETS:
         if target.point.workload != workload or target.point.contender not in contenders:
             continue
@@ -113,7 +114,9 @@ def _mark_targets(axis: Axes, run: Run, workload: str, contenders: list[str]) ->
         place, bound = contenders.index(target.point.contender), against.median * target.limit
         axis.plot([bound, bound], [place - 0.3, place + 0.3], color=_INK, linewidth=1.6)
         text = f"{target.bound.value} {target.limit:g}× {label_of(target.against.contender)}"
-        axis.text(bound, place - 0.34, text, fontsize=7, ha="center", va="bottom")
+        where = place - 0.34 if above else place + 0.34
+        axis.text(bound, where, text, fontsize=7, ha="center", va="bottom" if above else "top")
+        above = not above
 
 
 def _room_for_text(axis: Axes) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from perf.bench import CLIENTS, SERVICES
+from perf.bench import CLIENTS, SERVICES, plural
 from perf.figures import Point, Run, Series
 from perf.imports import IMPORT, LOADED
 from perf.load import PROCESSES
@@ -36,11 +36,6 @@ class Grid:
     note: str
     head: list[str]
     rows: list[list[str]]
-
-
-def plural(count: int, noun: str) -> str:
-    """1 client, 10 clients."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 #: Between a figure and its ratio.

@@ -21,8 +21,8 @@ from pyrolab.link.readiness import Readiness
 from pyrolab_broker.server import Broker
 from pyrolab_broker.settings import BrokerSettings
 
-#: Longer than a run, so that no sign of life comes between the moments of a call.
-_HEARTBEAT_S = 60.0
+#: Rare, so that few calls have a sign of life among their moments and are left out.
+_HEARTBEAT_S = 4.0
 _LINES = 30
 
 

@@ -19,7 +19,7 @@ from perf.children import end_with_parent, say
 from perf.payloads import MIB, TEN_NAMED, Image, as_image, image
 from perf.systems.base import Address, Client, Pipeline, System
 
-_TIMEOUT_S = 30.0
+_TIMEOUT_S = 10.0
 _NODE = "perf"
 _SERVICE = "service"
 
