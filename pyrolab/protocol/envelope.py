@@ -136,23 +136,20 @@ def _not_a_header(header: bytes) -> ProtocolError:
 
 
 def check_frames(envelope: Envelope, frames: Sequence[Any]) -> None:
-    """Raise `ProtocolError` unless the frames after the header are a body and the stated buffers."""
+    """Raise `ProtocolError` unless the frames after the header are a body and the stated buffers.
+
+    What a kind of a later time has after its header is not known here.
+    """
     expected = envelope.buffers + (1 if envelope.kind in WITH_BODY else 0)
-    if len(frames) != expected:
+    if len(frames) != expected and envelope.kind in _KINDS:
         raise ProtocolError(
-            f"a {_name(envelope.kind)} message with {envelope.buffers} buffers has {expected} frames "
+            f"a {Kind(envelope.kind).name} message with {envelope.buffers} buffers has {expected} frames "
             f"after its header, this one {len(frames)}"
         )
-
-
-def _name(kind: int) -> str:
-    try:
-        return Kind(kind).name
-    except ValueError:
-        return f"kind {kind}"
 
 
 #: The kinds that carry a msgpack body; the others are a header alone.
 WITH_BODY = frozenset(
     {Kind.HELLO, Kind.WELCOME, Kind.REFUSED, Kind.OFFER, Kind.CALL, Kind.RESULT, Kind.RAISED}
 )
+_KINDS = frozenset(map(int, Kind))

@@ -224,6 +224,24 @@ def test_answers_to_calls_that_nobody_made_are_passed_by(impostor: Maker) -> Non
         assert proxy._connection._calls.orphans > 0
 
 
+def test_kinds_of_a_later_time_are_passed_by(impostor: Maker) -> None:
+    later = [pack(77, call=1), b"a body", b"and more"]
+
+    def script(envelope: Envelope, frames: list[bytes]) -> Answer:
+        if envelope.kind == Kind.CALL and envelope.call % 2 == 0:
+            return later
+        if envelope.kind in (Kind.CALL, Kind.CANCEL):
+            return [pack(Kind.RESULT, session=7, call=envelope.call), b"\xc0"]
+        return like_a_broker(envelope, frames)
+
+    with proxy_at(impostor(script)) as proxy:
+        proxy._pyroTimeout = 0.2
+        with pytest.raises(TimeoutError):  # number 2 is answered with what means nothing yet
+            proxy.move(5)
+        assert proxy.move(5) is None
+        assert proxy._pyroConnected
+
+
 def test_a_connection_that_breaks_gives_every_thread_its_error(
     impostor: Maker,
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from live import Process
 from pyrolab.api import Proxy
 from pyrolab.protocol.envelope import WITH_BODY, Kind, pack, parse
+from pyrolab.protocol.names import new_object_id
 from pyrolab_broker.server import Broker
 from security.peers import HonestClient, Peer, call_body, object_id
 from security.raw_zmtp import RawPeer, message
@@ -106,9 +107,10 @@ def test_an_answer_to_somebody_elses_call_reaches_nobody(port: str) -> None:
 
 
 def test_a_worker_cannot_answer_twice(port: str) -> None:
+    target = new_object_id().encode()
     with Peer(port, "worker") as worker, Peer(port, "client") as client:
-        assert worker.ask(Kind.OFFER, b"\x80", call=1, number=4, target=b"obj_twice").kind == Kind.RESULT
-        client.send(Kind.CALL, call_body("count"), call=1, target=b"obj_twice")
+        assert worker.ask(Kind.OFFER, b"\x80", call=1, number=4, target=target).kind == Kind.RESULT
+        client.send(Kind.CALL, call_body("count"), call=1, target=target)
         delivered, _ = worker.receive()
         for code in (None, "protocol", "protocol"):
             worker.send(Kind.RESULT, 7, session=delivered.session, call=delivered.call)

@@ -13,6 +13,7 @@ from live import Process
 from pyrolab.api import Proxy
 from pyrolab.protocol import codec
 from pyrolab.protocol.envelope import Kind
+from pyrolab.protocol.names import new_object_id
 from security.peers import HonestClient, Peer, call_body, object_id
 
 DEEP = b"\x91" * 5000 + b"\xc0"
@@ -129,9 +130,10 @@ def test_a_service_lists_nothing_private(port: str) -> None:
     ],
 )
 def test_a_worker_that_answers_nonsense_gives_its_client_an_error(port: str, kind: Kind, body: bytes) -> None:
+    target = new_object_id()
     interface = {"type": "x:X", "doc": "", "methods": {"go": _method()}, "properties": {}}
-    with Peer(port, "worker") as worker, Proxy(f"PYRO:obj_liar@localhost:{port}") as liar:
-        assert worker.ask(Kind.OFFER, interface, call=1, number=1, target=b"obj_liar").kind == Kind.RESULT
+    with Peer(port, "worker") as worker, Proxy(f"PYRO:{target}@localhost:{port}") as liar:
+        assert worker.ask(Kind.OFFER, interface, call=1, number=1, target=target.encode()).kind == Kind.RESULT
         go = liar.go
         _answer_next_call(worker, kind, body)
         with pytest.raises(ConnectionError):
@@ -165,16 +167,18 @@ def _answer_next_call(worker: Peer, kind: Kind, body: bytes) -> None:
     ],
 )
 def test_a_worker_that_describes_nonsense_gives_its_client_an_error(port: str, interface: bytes) -> None:
-    with Peer(port, "worker") as worker, Proxy(f"PYRO:obj_odd@localhost:{port}") as odd:
-        assert worker.ask(Kind.OFFER, interface, call=1, number=1, target=b"obj_odd").kind == Kind.RESULT
+    target = new_object_id()
+    with Peer(port, "worker") as worker, Proxy(f"PYRO:{target}@localhost:{port}") as odd:
+        assert worker.ask(Kind.OFFER, interface, call=1, number=1, target=target.encode()).kind == Kind.RESULT
         with pytest.raises(ConnectionError):
             odd._pyroBind()
 
 
 def test_an_answer_with_the_wrong_frames_ends_the_call(port: str) -> None:
+    target = new_object_id().encode()
     with Peer(port, "worker") as worker, Peer(port, "client") as client:
-        assert worker.ask(Kind.OFFER, b"\x80", call=1, number=1, target=b"obj_short").kind == Kind.RESULT
-        client.send(Kind.CALL, call_body("go"), call=1, target=b"obj_short")
+        assert worker.ask(Kind.OFFER, b"\x80", call=1, number=1, target=target).kind == Kind.RESULT
+        client.send(Kind.CALL, call_body("go"), call=1, target=target)
         envelope, _ = worker.receive()
         worker.send(Kind.RESULT, 1, session=envelope.session, call=1, buffers=7)
         assert worker.hear().code == "protocol"
