@@ -14,6 +14,7 @@ class Kept(Protocol):
     @property
     def closed(self) -> bool:
         """Whether there is nothing to keep any longer."""
+        ...
 
     def tend(self) -> None:
         """Take in what has arrived and ping if it is time; must not block."""
