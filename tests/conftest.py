@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from live import Process, bus
+
+# No test fails for being slow: these machines are noisy.
+settings.register_profile("pyrolab", deadline=None)
+settings.load_profile("pyrolab")
 
 
 @pytest.fixture(autouse=True)

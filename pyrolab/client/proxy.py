@@ -6,6 +6,7 @@ again by itself when it is used after that. Any number of threads may use one pr
 
 from __future__ import annotations
 
+import _thread
 import difflib
 import os
 import sys
@@ -25,6 +26,8 @@ from pyrolab.protocol.interface import Interface, Method
 from pyrolab.protocol.names import URI
 
 Answered = TypeVar("Answered")
+#: When Ctrl-C that came into a finalizer is delivered again.
+_AFTER_FINALIZER_S = 0.05
 Self = TypeVar("Self", bound="Proxy")
 
 
@@ -248,7 +251,10 @@ class Proxy:
 
     def __del__(self) -> None:
         if "_connection" in self.__dict__ and not sys.is_finalizing():
-            self._pyroRelease()
+            try:
+                self._pyroRelease()
+            except KeyboardInterrupt:  # Python drops what a finalizer raises; Ctrl-C must not get lost
+                threading.Timer(_AFTER_FINALIZER_S, _thread.interrupt_main).start()
 
     def __repr__(self) -> str:
         state = "connected" if self._pyroConnected else "not connected"
