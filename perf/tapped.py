@@ -22,7 +22,7 @@ from pyrolab_broker.server import Broker
 from pyrolab_broker.settings import BrokerSettings
 
 #: Rare, so that few calls have a sign of life among their moments and are left out.
-_HEARTBEAT_S = 4.0
+_HEARTBEAT_S = 2.0
 _LINES = 30
 
 

@@ -36,5 +36,5 @@ class BrokerSettings:
         for name in ("max_clients", "max_workers", "queue_per_service", "calls_per_client"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if not 0.05 <= self.heartbeat_s <= 60:
-            raise ValueError(f"heartbeat_s must be from 0.05 to 60 s, not {self.heartbeat_s}")
+        if not 0.05 <= self.heartbeat_s <= 2:  # a worker refuses what is older than 5 s by its echoed clock
+            raise ValueError(f"heartbeat_s must be from 0.05 to 2 s, not {self.heartbeat_s}")
