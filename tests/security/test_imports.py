@@ -16,7 +16,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from live import HERE, Process
+from live import Process, clean_environment
 from pyrolab.api import Proxy
 from pyrolab.protocol.envelope import Kind
 from security.peers import Peer, call_body, object_id
@@ -42,7 +42,7 @@ def canary(tmp_path: Path) -> Path:
 @pytest.fixture
 def broker(canary: Path) -> Iterator[Process]:
     """A broker that could import the canary, beside a worker that could."""
-    env = {"PYTHONPATH": os.pathsep.join([str(canary), str(HERE)])}
+    env = {"PYTHONPATH": os.pathsep.join([str(canary), clean_environment()["PYTHONPATH"]])}
     with Process("-m", "processes.broker", "0", "{}", env=env) as broker:
         service = "services.witness:Witness=witness"
         with Process("-m", "processes.worker", f"localhost:{broker.ready}", service, env=env):
