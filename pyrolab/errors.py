@@ -1,13 +1,18 @@
 """Every error of the bus, in one tree. Each is also the built-in that a caller would expect.
 
 An error says what happened, carries its numbers as attributes (`error.limit`), and its text says what
-to do next. This module imports nothing of ours.
+to do next. This module imports nothing of ours, except `pyrolab.tracebacks` when it is first asked for it.
 """
 
 from __future__ import annotations
 
 import builtins
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyrolab.tracebacks import excepthook as excepthook
+    from pyrolab.tracebacks import format_traceback as format_traceback
+    from pyrolab.tracebacks import get_pyro_traceback as get_pyro_traceback
 
 
 class PyroError(Exception):
@@ -28,6 +33,10 @@ class ConnectionClosedError(CommunicationError):
 
 class ProtocolError(CommunicationError):
     """A peer sent something that the protocol does not allow."""
+
+
+class MessageTooLargeError(ProtocolError):
+    """A message has more bytes than one may have (`size`, `limit`); send the data in parts, or as arrays."""
 
 
 class VersionMismatch(ProtocolError):
@@ -64,6 +73,14 @@ class NotSent(NotExecuted, ConnectionClosedError):
 
 class ServiceGone(NotExecuted):
     """No live worker offers this service now."""
+
+
+class ReferenceGone(NotExecuted, LookupError):
+    """The worker no longer holds this object or iterator for this client; get it again."""
+
+
+class WouldDeadlock(NotExecuted, RuntimeError):
+    """The service waits for this very callback, so it could never answer; call it after the callback."""
 
 
 class CallExpired(NotExecuted, TimeoutError):
@@ -108,6 +125,13 @@ class SerializeError(PyroError, TypeError):
     path: str = "value"
 
 
+class LockedError(SecurityError, ConnectionRefusedError):
+    """Somebody else has the service for themselves: `user`, `since` (Unix time in s)."""
+
+    user: str
+    since: float
+
+
 class RemoteError(PyroError):
     """The service raised what cannot be raised here as it was (`remote_type`); the text says what it said."""
 
@@ -142,3 +166,14 @@ def from_refusal(code: str, text: str, fields: dict[str, Any]) -> PyroError:
 def _may_be_field(name: Any) -> bool:
     """Whether an attribute of this name, which a peer chose, hides nothing of the error's own."""
     return isinstance(name, str) and not name.startswith("_") and not hasattr(BaseException, name)
+
+
+_OF_TRACEBACKS = frozenset({"excepthook", "format_traceback", "get_pyro_traceback"})
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_TRACEBACKS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pyrolab import tracebacks
+
+    return getattr(tracebacks, name)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from live import Process, bus
+from pyrolab.api import Proxy
 
 # No test fails for being slow: these machines are noisy.
 settings.register_profile("pyrolab", deadline=None)
@@ -30,3 +32,22 @@ def bench_bus() -> Iterator[Process]:
         "services.library:Library=library",
     ) as broker:
         yield broker
+
+
+@pytest.fixture(scope="module")
+def station_bus() -> Iterator[Process]:
+    """A broker and a worker that hosts `station`, `plain`, `open` and `percall`; `ready` is the port."""
+    with bus(
+        "services.station:Station=station",
+        "services.station:Plain=plain",
+        "services.station:Open=open",
+        "services.station:Disposable=percall",
+    ) as broker:
+        yield broker
+
+
+@pytest.fixture
+def station(station_bus: Process) -> Iterator[Any]:
+    """A proxy of `station`."""
+    with Proxy(f"PYRONAME:station@localhost:{station_bus.ready}") as proxy:
+        yield proxy

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgpack
 
 from pyrolab.protocol import codec
-from pyrolab.protocol.envelope import NO_DEADLINE, Kind, pack, parse
+from pyrolab.protocol.envelope import NO_DEADLINE, Envelope, Kind, pack, parse
 from pyrolab.protocol.interface import Interface
 from pyrolab_broker.core.core import Core
 from pyrolab_broker.core.events import Action, Event, Received, Send, Suspected, Tick, Unreachable
@@ -38,8 +38,15 @@ class Table:
         return self.core.handle(event, self.now)
 
     def message(self, peer: str, kind: int, body: Any = None, **fields: Any) -> list[Sent]:
-        frames = [] if body is None else [body if isinstance(body, bytes) else msgpack.packb(body)]
-        return self.handle(Received(peer.encode(), pack(kind, **fields), frames))
+        return self.handle(_received(peer, kind, body, **fields))
+
+    def envelopes(
+        self, peer: str, kind: int, body: Any = None, **fields: Any
+    ) -> list[tuple[str, Envelope, list[Any]]]:
+        """What a message leads to in full: to whom, which header, which other frames."""
+        actions = self.raw(_received(peer, kind, body, **fields))
+        sent = [action for action in actions if isinstance(action, Send)]
+        return [(each.peer.decode(), parse(each.frames[0]), list(each.frames[1:])) for each in sent]
 
     def join(self, *peers: str, role: str = "client", stamp: int = 7) -> None:
         for peer in peers:
@@ -63,6 +70,30 @@ class Table:
 
     def answer(self, worker: str, client: str, number: int, value: Any = None) -> list[Sent]:
         return self.message(worker, Kind.RESULT, [value], session=self.sessions[client], call=number)
+
+    def introduce(self, client: str, worker: str, target: str = "stage") -> None:
+        """Have the client call the worker once."""
+        number = self.core.state.peers[client.encode()].newest_call + 1
+        self.call(client, number, target)
+        self.answer(worker, client, number)
+
+    def ask(self, worker: str, client: str, number: int, body: Any = None, **fields: Any) -> list[Sent]:
+        body = b"\xc0" if body is None else body
+        return self.message(worker, Kind.ASK, body, session=self.sessions[client], call=number, **fields)
+
+    def joins(self, client: str, worker: str, topic: int, target: str = "stage") -> list[Sent]:
+        """The worker says that the client gets the events of a topic."""
+        return self._of_topic(Kind.JOIN, client, worker, topic, target)
+
+    def parts(self, client: str, worker: str, topic: int, target: str = "stage") -> list[Sent]:
+        return self._of_topic(Kind.PART, client, worker, topic, target)
+
+    def _of_topic(self, kind: Kind, client: str, worker: str, topic: int, target: str) -> list[Sent]:
+        session = self.sessions[client]
+        return self.message(worker, kind, session=session, number=topic, target=target.encode())
+
+    def publish(self, worker: str, topic: int, value: Any = "news", target: str = "stage") -> list[Sent]:
+        return self.message(worker, Kind.EVENT, [value], number=topic, target=target.encode())
 
     def ask_names(self, client: str, number: int, method: str, *args: Any, **kwargs: Any) -> Any:
         body, _ = codec.encode_call([method], args, kwargs)
@@ -101,6 +132,29 @@ class Table:
         assert state.queued_bytes >= 0
         assert waiting or state.queued_bytes == 0
         assert len(state.peers) == len(state.clients) + len(state.workers)
+        self._check_topics()
+
+    def _check_topics(self) -> None:
+        state = self.core.state
+        workers = {worker.id for worker in state.workers.values()}
+        joined = set()
+        for client in state.clients.values():
+            assert client.touched <= workers
+            assert len(client.topics) <= state.settings.topics_per_client
+            joined |= {(client.id, *each) for each in client.topics}
+        held = set()
+        for service in state.services.values():
+            for topic, members in service.topics.items():
+                assert members, "an empty topic is kept"
+                for peer_id, client in members.items():
+                    assert state.peers[peer_id] is state.clients[client.session] is client
+                    held.add((peer_id, service.object_id, topic))
+        assert joined == held
+
+
+def _received(peer: str, kind: int, body: Any = None, **fields: Any) -> Received:
+    frames = [] if body is None else [body if isinstance(body, bytes) else msgpack.packb(body)]
+    return Received(peer.encode(), pack(kind, **fields), frames)
 
 
 def _sent(send: Send) -> Sent:
@@ -108,6 +162,6 @@ def _sent(send: Send) -> Sent:
     body = None
     if envelope.kind == Kind.REFUSED:
         body = msgpack.unpackb(send.frames[1])["code"]
-    elif len(send.frames) > 1 and envelope.kind in (Kind.RESULT, Kind.RAISED):
+    elif len(send.frames) > 1 and envelope.kind in (Kind.RESULT, Kind.RAISED, Kind.ASK, Kind.EVENT):
         body = msgpack.unpackb(send.frames[1], strict_map_key=False)
     return Sent(send.peer.decode(), Kind(envelope.kind), envelope.call, body)

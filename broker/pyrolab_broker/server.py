@@ -12,6 +12,7 @@ import logging
 import secrets
 import threading
 import time
+from collections import deque
 from types import TracebackType
 
 import zmq
@@ -68,6 +69,7 @@ class Broker:
         self._insider = secrets.token_bytes(16)
         self._peers_by_fd: dict[int, bytes] = {}
         self._timeout_ms = _IDLE_MS
+        self._unsent: deque[Unreachable] = deque()
         self._stopping = threading.Event()
         self._router = self._context.socket(zmq.ROUTER)
         self._set_options(self._router, host)
@@ -137,6 +139,8 @@ class Broker:
             if now >= self._core.state.wake_at:
                 self._carry_out(Tick(), now)
                 self._sleep_until(self._core.state.wake_at - now)
+            if self._unsent:
+                self._give_up(now)
         self._carry_out(Stopping(), time.monotonic())
 
     def stop(self) -> None:
@@ -181,6 +185,11 @@ class Broker:
         if before != peer:
             self._carry_out(Suspected(before), time.monotonic())
 
+    def _give_up(self, now: float) -> None:
+        """Tell the core what could not be sent; one who is gone may leave news for others who are, too."""
+        while self._unsent:
+            self._carry_out(self._unsent.popleft(), now)
+
     def _carry_out(self, event: Event, now: float) -> None:
         """Have the core decide, and do it; nothing here waits for a peer, least of all for a slow one."""
         for action in self._core.handle(event, now):
@@ -189,7 +198,7 @@ class Broker:
                     send_frames(self._router, action.frames, action.peer)
                 except zmq.ZMQError as error:
                     slow = error.errno == zmq.EAGAIN
-                    self._carry_out(Unreachable(action.peer, bytes(action.frames[0]), slow), now)
+                    self._unsent.append(Unreachable(action.peer, bytes(action.frames[0]), slow))
             elif type(action) is Note:
                 log.log(action.level, action.text, *action.arguments)
 

@@ -23,6 +23,8 @@ class BrokerSettings:
     queue_per_service: int = 1000
     #: Calls of one client that wait or run, over all services.
     calls_per_client: int = 4096
+    #: Topics of all services that send their events to one client.
+    topics_per_client: int = 10_000
     #: Bytes of all waiting calls together.
     queued_bytes: int = 1 << 30
     #: Seconds between the signs of life that peers are asked for.
@@ -33,8 +35,11 @@ class BrokerSettings:
     wire: Limits = field(default_factory=lambda: DEFAULT_LIMITS)
 
     def __post_init__(self) -> None:
-        for name in ("max_clients", "max_workers", "queue_per_service", "calls_per_client"):
+        for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not 0.05 <= self.heartbeat_s <= 2:  # a worker refuses what is older than 5 s by its echoed clock
             raise ValueError(f"heartbeat_s must be from 0.05 to 2 s, not {self.heartbeat_s}")
+
+
+_AT_LEAST_ONE = ("max_clients", "max_workers", "queue_per_service", "calls_per_client", "topics_per_client")

@@ -96,6 +96,21 @@ def nslist(host: Host = None, port: Port = None, prefix: str = "", json: AsJson 
 
 
 @app.command()
+def stubs(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME", help="Names of services, as `nslist` shows them.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="The .pyi to write; without it, the terminal.")] = None,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Write the types of running services, so that editors and type checkers know their members."""
+    from pyrolab.cli import stubs
+
+    raise typer.Exit(stubs.stubs(names, out, host, port))
+
+
+@app.command()
 def broker(
     host: Annotated[str, typer.Option(help="Where to listen; 'public' means every network.")] = "localhost",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 9090,

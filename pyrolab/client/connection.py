@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pyrolab.client import keeper
 from pyrolab.client.calls import ANSWERS, CallTable, Pending
 from pyrolab.errors import CallTimedOut, CommunicationError, ConnectionClosedError, NotSent
 from pyrolab.link.link import Link, refusal
-from pyrolab.protocol.envelope import MAX_BUDGET_MS, NO_DEADLINE, Envelope, Kind, pack
+from pyrolab.protocol.envelope import MAX_BUDGET_MS, NO_DEADLINE, Envelope, Flag, Kind, pack
 from pyrolab.protocol.names import Location
 
 #: How much longer than its deadline a caller waits for the broker's word on what became of its call.
@@ -24,15 +24,43 @@ _FOREVER_S = 3600.0
 _NO_WORD = "the deadline passed, and neither the service nor the broker has answered; the call may have run"
 
 
-class Connection:
-    """One session at a broker. It opens at once, and stays closed when it has been closed or lost."""
+class Unasked(Protocol):
+    """Takes what a connection brings that answers nothing. Must not block: it is called by whoever reads."""
 
-    def __init__(self, location: Location, name: str = "") -> None:
+    def take(self, connection: Connection, envelope: Envelope, frames: list[Any]) -> None:
+        """A question, an event, or the end of a service."""
+
+    def tidy(self) -> None:
+        """Some time has passed."""
+
+    def session_ended(self, session: int) -> None:
+        """The connection has ended."""
+
+
+class Connection:
+    """One session at a broker. It opens at once, and stays closed when it has been closed or lost.
+
+    It asks in the same breath what `target` offers: an object id, or a name to look up; `wait` for
+    `described`.
+    """
+
+    def __init__(self, location: Location, name: str, target: bytes, budget_s: float | None = None) -> None:
         self._calls = CallTable()
         self._reading = threading.RLock()  # again and again: a callback of the reader's may call, too
         self._is_read = False
         self._followers: dict[_Gate, None] = {}
-        self._link = Link(location, "client", name)
+        #: Who gets what comes unasked.
+        self.inbox: Unasked | None = None
+        #: The answer to what the target offers.
+        self.described = self._calls.begin(Flag.READ)
+        request = pack(
+            Kind.DESCRIBE,
+            Flag.READ,
+            call=self.described.number,
+            budget_ms=_budget_ms(budget_s),
+            target=target,
+        )
+        self._link = Link(location, "client", name, request=[request])
         keeper.keep(self)
 
     @property
@@ -57,8 +85,7 @@ class Connection:
 
     def close(self) -> None:
         """Leave the broker; calls that are out end in an error."""
-        self._link.close()
-        self._calls.lost(ConnectionClosedError("the proxy was released while the call was out"))
+        self._end(ConnectionClosedError("the proxy was released while the call was out"), polite=True)
 
     # -- calls ---------------------------------------------------------------------------------------
 
@@ -131,6 +158,25 @@ class Connection:
         """Read, or wait while another thread reads, until this call is done or the time is over."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._wait_for(pending, deadline, greedy=True)
+
+    def listen(self) -> None:
+        """Read, while nobody else does, for as long as the connection lasts."""
+        with self._link.lock:
+            never = self._calls.begin()
+        self.read_until(never)
+
+    def reply(self, envelope: Envelope, kind: Kind, frames: Sequence[Any]) -> None:
+        """Answer a question of a worker. Raises `NotSent`."""
+        header = pack(
+            kind,
+            envelope.flags,
+            len(frames) - 1,
+            self.session,
+            envelope.call,
+            self._link.stamp,
+            target=envelope.target,
+        )
+        self._link.send([header, *frames])
 
     def cancel(self, pending: Pending) -> None:
         """Give a call up: if it still waits, it never runs; if it runs, its service is told."""
@@ -207,10 +253,17 @@ class Connection:
             self._calls.answered(envelope, frames)
         elif envelope.kind == Kind.BYE:
             raise ConnectionClosedError(f"the broker at {self.location} has ended")
+        elif self.inbox is not None:
+            self.inbox.take(self, envelope, frames)
 
     def _lost(self, error: CommunicationError) -> None:
-        self._link.close(polite=False)
+        self._end(error, polite=False)
+
+    def _end(self, error: CommunicationError, polite: bool) -> None:
+        self._link.close(polite)
         self._calls.lost(error)
+        if self.inbox is not None:
+            self.inbox.session_ended(self.session)
 
     def tend(self) -> None:
         """Look after a connection that nobody reads just now; `keeper` calls it."""
@@ -221,6 +274,8 @@ class Connection:
             while (message := self._link.receive()) is not None:
                 self._take_in(*message)
             self._link.tend()
+            if self.inbox is not None:
+                self.inbox.tidy()
         except CommunicationError as error:
             self._lost(error)
         finally:

@@ -23,6 +23,7 @@ _Section = TypeVar("_Section", bound="Section")
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 InstanceMode = Literal["session", "single", "percall"]
+Exposure = Literal["marked", "public"]
 
 
 def _refuse(when: Any, instead: str) -> BeforeValidator:
@@ -148,7 +149,8 @@ class ServiceConfiguration(Section):
 
     The class is `module` and `classname`, or `class: module:Name`. `parameters` go to `connect()` when a
     client calls `autoconnect()`; `args` and `kwargs` to the constructor. `instancemode` replaces the class's
-    own. Without `nameservers` it is listed by its daemon's name server; an empty list says nowhere.
+    own; so does `exposure`: "public" exposes all public members of a class that knows nothing of PyroLab.
+    Without `nameservers` it is listed by its daemon's name server; an empty list says nowhere.
     """
 
     module: Annotated[str, Field(min_length=1)]
@@ -158,6 +160,7 @@ class ServiceConfiguration(Section):
     kwargs: dict[str, Any] = Field(default_factory=dict)
     description: str = ""
     instancemode: InstanceMode | None = None
+    exposure: Exposure | None = None
     daemon: str = DEFAULT_NAME
     nameservers: list[str] | None = None
 

@@ -1,10 +1,11 @@
-"""Where the broker is: as the argument, the environment or the user's configuration says, else here."""
+"""Where the broker is: as the argument, the program, the environment or the user's configuration says."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 
+from pyrolab.link import defaults
 from pyrolab.protocol.names import DEFAULT_HOST, DEFAULT_PORT, Location
 
 ENVIRONMENT = "PYROLAB_NAMESERVER"
@@ -20,11 +21,16 @@ def ask_user_config(source: Callable[[], Location | None]) -> None:
 
 def broker_location(host: str | None = None, port: int | None = None) -> Location:
     """The broker's address. `host` may be `host:port`. Raises `NamingError` if it is none."""
+    chosen = defaults.nameserver
     if host:
         location = Location.parse(host)
+        if port is None and chosen is not None and not host.rstrip().endswith(f":{location.port}"):
+            port = chosen.port
         return location if port is None else location._replace(port=port)
     if port is not None:
-        return Location(DEFAULT_HOST, port)
+        return Location(chosen.host if chosen else DEFAULT_HOST, port)
+    if chosen is not None:
+        return chosen
     named = os.environ.get(ENVIRONMENT)
     if named:
         return Location.parse(named)

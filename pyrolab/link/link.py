@@ -53,10 +53,18 @@ Message = tuple[Envelope, list[Any]]
 class Link:
     """A session with the broker at `location`, in the `role` of a client or a worker.
 
-    Raises `NoBroker`, or what the broker answers (such as `PoolFull`), if there can be none.
+    `request`, the frames of a message without a session, goes out with the HELLO, to save waiting for its
+    answer. Raises `NoBroker`, or what the broker answers (such as `PoolFull`), if there can be none.
     """
 
-    def __init__(self, location: Location, role: str, name: str = "", timeout_s: float = CONNECT_TIMEOUT_S):
+    def __init__(
+        self,
+        location: Location,
+        role: str,
+        name: str = "",
+        timeout_s: float = CONNECT_TIMEOUT_S,
+        request: Sequence[Any] = (),
+    ) -> None:
         self.location = location
         self.role = role
         self.lock = threading.Lock()
@@ -71,7 +79,7 @@ class Link:
         self._socket = _new_socket(location)
         self._readiness = Readiness(_descriptor(self._socket))
         try:
-            self._open(name, timeout_s)
+            self._open(name, timeout_s, request)
         except BaseException:
             self.close(polite=False)
             raise
@@ -82,10 +90,12 @@ class Link:
 
     # -- opening and closing -------------------------------------------------------------------------
 
-    def _open(self, name: str, timeout_s: float) -> None:
+    def _open(self, name: str, timeout_s: float, request: Sequence[Any]) -> None:
         self._connect(timeout_s)
-        body = msgpack.packb({"role": self.role, "name": name, **_about_this_process()})
+        body = msgpack.packb({"role": self.role, "name": name, **_about(os.getpid())})
         self.send([pack(Kind.HELLO, stamp=clock_ms()), body])
+        if request:
+            self.send(request)
         envelope, frames = self._first_answer(timeout_s)
         if envelope.kind == Kind.REFUSED:
             raise refusal(frames[0])
@@ -335,11 +345,12 @@ def _check_listening(location: Location, timeout_s: float) -> None:
         ) from None
 
 
-def _about_this_process() -> dict[str, Any]:
+@functools.lru_cache(maxsize=1)
+def _about(pid: int) -> dict[str, Any]:
     return {
         "user": _user(),
         "host": platform.node(),
-        "pid": os.getpid(),
+        "pid": pid,
         "software": f"pyrolab {pyrolab.__version__}, python {sys.version.split()[0]}",
     }
 

@@ -9,34 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import msgpack
 
 from pyrolab.errors import ProtocolError, SerializeError
-from pyrolab.protocol import bounds, builtin, codes
-from pyrolab.protocol.limits import DEFAULT_LIMITS, MAX_NAME_CHARS, Limits
+from pyrolab.protocol import bounds, builtin, call_body, codes
+from pyrolab.protocol.call_body import CallBody
+from pyrolab.protocol.limits import DEFAULT_LIMITS, Limits
 
 Buffer: TypeAlias = memoryview
 Packing: TypeAlias = "Callable[[Encoder, Any], msgpack.ExtType]"
 Unpacking: TypeAlias = "Callable[[Decoder, bytes], Any]"
+#: Says how instances of a type are packed, or None.
+Choice: TypeAlias = "Callable[[type], Packing | None]"
 
 #: Encoders whose memory has grown past this are thrown away after use.
 _KEEP_BYTES = 1 << 20
 _PACKER_BYTES = 1 << 12
-VERBS = frozenset({"call", "get", "set", "del"})
-
-
-class CallBody(NamedTuple):
-    """What a call asks for: `steps` lead from the service to the member that `verb` is done to.
-
-    A step is a name, or a list of one index.
-    """
-
-    steps: list[str | list[Any]]
-    verb: str
-    args: list[Any]
-    kwargs: dict[str, Any]
 
 
 class Encoder:
@@ -167,12 +157,19 @@ class Codec:
     """A set of types that travel. The functions of this module belong to the one that everybody shares.
 
     A codec made from a `parent` travels with all the types of its parent, also those registered later, and
-    with its own, so that a daemon can say what becomes of its services without telling any other.
+    with its own, so that a daemon can say what becomes of its services without telling any other. `first` is
+    asked how a type is packed before it is looked for among those that travel, `otherwise` if it is not
+    there.
     """
 
-    def __init__(self, parent: Codec | None = None) -> None:
+    def __init__(
+        self, parent: Codec | None = None, first: Choice | None = None, otherwise: Choice | None = None
+    ) -> None:
         self._parent = parent
+        self._first = first
+        self._otherwise = otherwise
         self._extensions: dict[type, Packing] = {}
+        self._preferred: dict[type, Packing] = {}
         self._unpacking: dict[int, Unpacking] = {}
         self._idle: list[Encoder] = []
         #: How the types met so far are packed.
@@ -219,14 +216,17 @@ class Codec:
 
     def encode_call(
         self,
-        steps: Sequence[str | list[Any]],
+        steps: Sequence[call_body.Step],
         args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
         verb: str = "call",
+        context: dict[str, Any] | None = None,
     ) -> tuple[bytes, list[Buffer]]:
         """The body of a call; raises `SerializeError` with a path such as `args[1]['x']` or `speed`."""
         call = [list(steps), verb, list(args), kwargs or {}]
-        return self._run(call, lambda: _parts_of_call(call))
+        if context:
+            call.append(context)
+        return self._run(call, lambda: call_body.parts(call))
 
     def decode_call(
         self,
@@ -238,17 +238,7 @@ class Codec:
         plain: bool = False,
     ) -> CallBody:
         """What `encode_call` packed. Raises `ProtocolError` if it is no call."""
-        call = self.decode(body, buffers, limits=limits, writable=writable, plain=plain)
-        if type(call) is not list or len(call) != 4:
-            raise ProtocolError("a call is an array of steps, verb, arguments and keyword arguments")
-        steps, verb, args, kwargs = call
-        if type(steps) is not list or not all(map(_is_step, steps)):
-            raise ProtocolError("the steps of a call are names or arrays of one index")
-        if type(verb) is not str or verb not in VERBS:
-            raise ProtocolError(f"{verb!r:.40} is no verb; a call knows {', '.join(sorted(VERBS))}")
-        if type(args) is not list or type(kwargs) is not dict or (kwargs and not all(map(_is_name, kwargs))):
-            raise ProtocolError("the arguments of a call are an array, and a map with names as keys")
-        return CallBody(steps, verb, args, kwargs)
+        return call_body.checked(self.decode(body, buffers, limits=limits, writable=writable, plain=plain))
 
     def register_extension(
         self, code: int, kind: type, pack: Callable[[Any], Any], unpack: Callable[[Any], Any]
@@ -266,18 +256,54 @@ class Codec:
         self._unpacking[code] = lambda decoder, payload: unpack(decoder.nested(payload))
         self.packing[kind] = self._extensions[kind]
 
+    def read_with(self, code: int, unpacking: Unpacking) -> None:
+        """Unpack extension `code` in this way, whatever the parent does."""
+        self._unpacking[code] = unpacking
+
+    def prefer(self, kind: type, pack: Packing) -> None:
+        """Ask `pack` first how an instance of `kind` is packed; where it returns None, as without it."""
+        self._preferred[kind] = pack
+        self.packing.pop(kind, None)
+
     def packing_of(self, kind: type) -> Packing:
         """How instances of a type are packed that is met for the first time. Raises `SerializeError`."""
-        found = self._extension_of(kind)
-        if found is None:
-            from pyrolab.protocol import kinds
-
-            found = kinds.packing_of(kind)
-            if len(self.packing) >= _KNOWN_TYPES:  # classes made on the fly must not fill the memory
-                self.packing.clear()
-                self.packing.update(builtin.PACKING)
-            self.packing[kind] = found
+        preferred = self._preference_for(kind)
+        found = self._usual_packing_of(kind) if preferred is None else self._either(preferred, kind)
+        if len(self.packing) >= _KNOWN_TYPES:  # classes made on the fly must not fill the memory
+            self.packing.clear()
+            self.packing.update(builtin.PACKING)
+        self.packing[kind] = found
         return found
+
+    def _preference_for(self, kind: type) -> Packing | None:
+        return self._preferred.get(kind) or (self._parent._preference_for(kind) if self._parent else None)
+
+    def _either(self, preferred: Packing, kind: type) -> Packing:
+        """Packs an instance in the preferred way if that will have it, otherwise in the usual one."""
+
+        def pack(encoder: Encoder, value: Any) -> msgpack.ExtType:
+            return preferred(encoder, value) or self._usual_packing_of(kind)(encoder, value)
+
+        return pack
+
+    def _usual_packing_of(self, kind: type) -> Packing:
+        return self._chosen("_first", kind) or self._extension_of(kind) or self._packing_of_value(kind)
+
+    def _packing_of_value(self, kind: type) -> Packing:
+        from pyrolab.protocol import kinds
+
+        try:
+            return kinds.packing_of(kind)
+        except SerializeError:
+            found = self._chosen("_otherwise", kind)
+            if found is None:
+                raise
+            return found
+
+    def _chosen(self, hook: str, kind: type) -> Packing | None:
+        choose = getattr(self, hook)
+        found = choose(kind) if choose is not None else None
+        return found or (self._parent._chosen(hook, kind) if self._parent else None)
 
     def unpacking_of(self, code: int) -> Unpacking:
         """How an extension is unpacked. Raises `ProtocolError` for an unknown code."""
@@ -286,8 +312,10 @@ class Codec:
             return found
         if self._parent is not None:
             return self._parent.unpacking_of(code)
-        from pyrolab.protocol import kinds
+        from pyrolab.protocol import kinds, later
 
+        if later.load(code) and code in self._unpacking:
+            return self._unpacking[code]
         return kinds.unpacking_of(code)
 
     def reason_against(self, value: Any) -> str | None:
@@ -329,21 +357,6 @@ class Codec:
 
 
 _KNOWN_TYPES = 512
-
-
-def _parts_of_call(call: list[Any]) -> Iterator[tuple[str, Any]]:
-    steps, _, args, kwargs = call
-    yield "steps", steps
-    yield from ((f"args[{index}]", value) for index, value in enumerate(args))
-    yield from kwargs.items()
-
-
-def _is_name(name: Any) -> bool:
-    return type(name) is str and 0 < len(name) <= MAX_NAME_CHARS
-
-
-def _is_step(step: Any) -> bool:
-    return _is_name(step) if type(step) is str else type(step) is list and len(step) == 1
 
 
 def _reason(error: Exception) -> str:

@@ -49,6 +49,11 @@ NDARRAY = 48
 NUMPY_SCALAR = 49
 PANDAS = 50
 QUANTITY = 51
+EXCEPTION = 52
+#: An instance of a class that has converters, as a name and attributes.
+DICT = 53
+#: A value that stays encoded until somebody asks for it.
+BLOB = 54
 
 #: Kept for what PyroLab itself will send: a service as a reference, a function to call back, a stream, a
 #: member of another service.

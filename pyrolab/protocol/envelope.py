@@ -42,10 +42,15 @@ class Kind(IntEnum):
     WITHDRAW = 17  #: worker → broker: no longer
     DESCRIBE = 18  #: client → broker: what does this service offer?
     CALL = 32  #: client → broker → worker
-    RESULT = 33  #: worker → broker → client: the value
-    RAISED = 34  #: worker → broker → client: the exception
+    RESULT = 33  #: worker → broker → client, or back for an ASK: the value
+    RAISED = 34  #: worker → broker → client, or back for an ASK: the exception
     CANCEL = 35  #: client → broker → worker: never mind
-    ENDED = 36  #: broker → worker: this client session has ended
+    ENDED = 36  #: broker → worker: this client session has ended; → client: this service has, and its events
+    BEGUN = 37  #: broker → worker: a client session that will call, and whose it is
+    ASK = 40  #: worker → broker → client: call what you passed along
+    JOIN = 43  #: worker → broker: this client gets the events of a topic
+    PART = 44  #: worker → broker: no longer
+    EVENT = 45  #: worker → broker → the clients that have joined its topic
 
 
 class Flag:
@@ -67,7 +72,7 @@ class Envelope(NamedTuple):
     upwards. `stamp` is a clock in ms: the sender's own on the way back, the *receiver's* own, as last
     heard, on the way to the instrument, so that a receiver can tell the age of what it gets without any
     synchronised clocks. `budget_ms` is the time that remains. `number` depends on the kind. `token` is the
-    fencing token of a reservation.
+    fencing token of a reservation; in an ASK, the call in whose course it is asked.
     """
 
     kind: int
@@ -150,6 +155,17 @@ def check_frames(envelope: Envelope, frames: Sequence[Any]) -> None:
 
 #: The kinds that carry a msgpack body; the others are a header alone.
 WITH_BODY = frozenset(
-    {Kind.HELLO, Kind.WELCOME, Kind.REFUSED, Kind.OFFER, Kind.CALL, Kind.RESULT, Kind.RAISED}
+    {
+        Kind.HELLO,
+        Kind.WELCOME,
+        Kind.REFUSED,
+        Kind.OFFER,
+        Kind.CALL,
+        Kind.RESULT,
+        Kind.RAISED,
+        Kind.BEGUN,
+        Kind.ASK,
+        Kind.EVENT,
+    }
 )
 _KINDS = frozenset(map(int, Kind))

@@ -1,16 +1,17 @@
 """Exceptions as plain values and back: class, arguments, attributes, notes, causes, groups, remote traceback.
 
 Packing never fails: what cannot travel is replaced by its `repr`, or left out. Unpacking returns an
-`Exception` of the caller's side, never one that would end its process.
+`Exception` of the caller's side, never one that would end its process. That is how an exception is raised
+at the caller, and how one that is an argument or a result travels, as the extension `EXCEPTION`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyrolab.errors import ProtocolError, RemoteError
-from pyrolab.protocol import classes
+from pyrolab.errors import ProtocolError, RemoteError, SerializeError
+from pyrolab.protocol import classes, codes
 from pyrolab.protocol.codec import CODEC, Codec
 from pyrolab.protocol.exception_classes import (
     BUILTIN,
@@ -22,6 +23,12 @@ from pyrolab.protocol.exception_classes import (
     is_stand_in,
     names_of_bases,
 )
+from pyrolab.tracebacks import REMOTE_HEADING as REMOTE_HEADING
+
+if TYPE_CHECKING:
+    from msgpack import ExtType
+
+    from pyrolab.protocol.codec import Encoder, Packing, Unpacking
 
 #: Causes of causes, and members of groups, that travel with an exception.
 MAX_CHAIN = 12
@@ -30,9 +37,6 @@ MAX_EXCEPTIONS = 64
 MAX_FRAMES = 50
 MAX_TEXT_CHARS = 10_000
 MAX_NOTES = 100
-
-#: The line above a remote traceback in the notes of an exception.
-REMOTE_HEADING = "Remote traceback (most recent call last):"
 
 
 def pack_exception(error: BaseException, codec: Codec = CODEC) -> dict[str, Any]:
@@ -51,11 +55,20 @@ def _bare(error: BaseException) -> dict[str, Any]:
     return {"type": classes.name_of(kind)[: classes.MAX_CLASS_NAME_CHARS], "text": text, "args": [text]}
 
 
+class _Parts(Codec):
+    """What an exception may hold: no others, which could hold it again; of those the text travels."""
+
+    def packing_of(self, kind: type) -> Packing:
+        if issubclass(kind, BaseException):
+            raise SerializeError("an exception within an exception travels as a text")
+        return super().packing_of(kind)
+
+
 class _Packing:
     """Packs one exception with all that hang on it, and counts them."""
 
     def __init__(self, codec: Codec) -> None:
-        self._codec = codec
+        self._codec = _Parts(codec)
         self._left = MAX_EXCEPTIONS
 
     def pack(self, error: BaseException | None, above: tuple[int, ...]) -> dict[str, Any] | None:
@@ -125,7 +138,7 @@ def _may_be_set(name: Any) -> bool:
 
 
 #: What this file itself keeps in exceptions.
-_OWN = frozenset({"_remote_text", "_remote_bases", "message", "exceptions"})
+_OWN = frozenset({"_remote_text", "_remote_bases", "_pyroTraceback", "message", "exceptions"})
 
 
 def _state_of(error: BaseException) -> Iterator[tuple[str, Any]]:
@@ -152,8 +165,8 @@ def _traceback(error: BaseException) -> list[str]:
 def unpack_exception(data: Any) -> Exception:
     """The exception of data that a peer sent.
 
-    It has `remote_traceback`, a list of lines, which is also its last note. Raises `ProtocolError` if the
-    data are not of an exception, and nothing else.
+    It has `remote_traceback`, a list of lines, which is also its last note, and is called `_pyroTraceback`
+    too. Raises `ProtocolError` if the data are not of an exception, and nothing else.
     """
     try:
         return _unpack(data)
@@ -203,10 +216,25 @@ def _remember_where(error: Exception, data: dict[str, Any]) -> None:
     if notes:
         error.__dict__["__notes__"] = notes  # what `add_note` does, which Python 3.10 lacks
     earlier = error.__dict__.get("remote_traceback")
-    error.__dict__["remote_traceback"] = (earlier if type(earlier) is list else []) + lines
+    everywhere = (earlier if type(earlier) is list else []) + lines
+    error.__dict__.update(remote_traceback=everywhere, _pyroTraceback=everywhere)
 
 
 def _expect(kind: type, value: Any) -> Any:
     if type(value) is not kind:
         raise ProtocolError(f"a {kind.__name__} is missing in the data of an exception")
     return value
+
+
+def packing_of(kind: type) -> Packing | None:
+    """How instances of `kind` are packed as values, if they are exceptions."""
+    return _pack if issubclass(kind, BaseException) else None
+
+
+def _pack(encoder: Encoder, error: BaseException) -> ExtType:
+    return encoder.extend(codes.EXCEPTION, pack_exception(error))
+
+
+UNPACKING: dict[int, Unpacking] = {
+    codes.EXCEPTION: lambda decoder, payload: unpack_exception(decoder.nested(payload)),
+}

@@ -25,6 +25,9 @@ _ARRAYS = "pyrolab.protocol.arrays"
 _TABLES = "pyrolab.protocol.tables"
 _FOREIGN = "pyrolab.protocol.foreign"
 _QUANTITIES = "pyrolab.protocol.quantities"
+_EXCEPTIONS = "pyrolab.protocol.exceptions"
+_CONVERTED = "pyrolab.protocol.converted"
+_BLOBS = "pyrolab.protocol.blobs"
 
 _UNPACKED_BY = {
     **dict.fromkeys(
@@ -38,6 +41,9 @@ _UNPACKED_BY = {
     **dict.fromkeys((codes.NDARRAY, codes.NUMPY_SCALAR), _ARRAYS),
     codes.PANDAS: _TABLES,
     codes.QUANTITY: _QUANTITIES,
+    codes.EXCEPTION: _EXCEPTIONS,
+    codes.DICT: _CONVERTED,
+    codes.BLOB: _BLOBS,
 }
 
 #: Files that can pack types of a library, which a value of such a type proves to be loaded.
@@ -48,11 +54,15 @@ def packing_of(kind: type) -> Packing:
     """How instances of `kind` are packed. Raises `SerializeError` if they cannot travel."""
     if kind in builtin.PACKING:
         return builtin.PACKING[kind]
+    found = _packing_if_loaded(_CONVERTED, kind)  # first, because a user has said so
     for module in (_SCALARS, _COLLECTIONS, _FOREIGN):
-        found: Packing | None = _load(module).PACKING.get(kind)
-        if found is not None:
-            return found
-    found = _packing_of_library(kind) or _load(_RECORDS).packing_of(kind)
+        found = found or _load(module).PACKING.get(kind)
+    found = found or _packing_of_library(kind) or _packing_if_loaded(_BLOBS, kind)
+    if found is None and issubclass(kind, BaseException):
+        found = _load(_EXCEPTIONS).packing_of(kind)
+    found = (
+        found or _load(_RECORDS).packing_of(kind) or _packing_if_loaded(_CONVERTED, kind, "packing_of_named")
+    )
     if found is None:
         raise SerializeError(_refusal(kind))
     return found
@@ -72,6 +82,13 @@ def _load(module: str) -> Any:
     return sys.modules.get(module) or import_module(module)
 
 
+def _packing_if_loaded(module: str, kind: type, choice: str = "packing_of") -> Packing | None:
+    """What a module of ours says that only whoever uses it has loaded."""
+    loaded = sys.modules.get(module)
+    found: Packing | None = getattr(loaded, choice)(kind) if loaded is not None else None
+    return found
+
+
 def _packing_of_library(kind: type) -> Packing | None:
     for library, module in _PACKED_BY.items():
         if library in sys.modules:
@@ -88,7 +105,7 @@ def _refusal(kind: type) -> str:
 
 
 _GENERAL_ADVICE = (
-    "send its fields as plain values, make its class a dataclass, or register an extension for it"
+    "send its fields as plain values, make its class a dataclass, or use register_class_to_dict for it"
 )
 _ADVICE: dict[Any, str] = {
     types.GeneratorType: "send a list of its items",
@@ -101,7 +118,6 @@ _ADVICE: dict[Any, str] = {
     types.ModuleType: "send its name instead of the module",
     types.MappingProxyType: "send dict(value)",
     (type({}.keys()), type({}.values()), type({}.items())): "send list(value)",
-    BaseException: "raise it, or send str(value)",
     Enum: _GENERAL_ADVICE,
     str: "it is a subclass of str that the other side does not know; send str(value)",
     (bytes, bytearray): "it is a subclass of bytes that the other side does not know; send bytes(value)",

@@ -21,6 +21,8 @@ MAX_DEPTH = 64
 MAX_ELEMENTS = 1 << 20
 #: Characters in a name: of a service, a method, a path step.
 MAX_NAME_CHARS = 255
+#: Steps from a service to the member that a call is about.
+MAX_STEPS = 32
 #: Dimensions of an array (NumPy's own bound is 64; 32 is what every NumPy since 1.0 can do).
 MAX_DIMENSIONS = 32
 #: Arrays of at least this many bytes travel as their own frame.

@@ -107,6 +107,10 @@ class URI:
         moved._set(self.protocol, self.object, location)
         return moved
 
+    def seen_from(self, location: Location) -> str:
+        """As text for a peer at the broker `location`, who may know that broker by another address."""
+        return f"{self.protocol}:{self.object}" if self.location == location else str(self)
+
     @property
     def host(self) -> str | None:
         """The broker's host, if the URI names one."""

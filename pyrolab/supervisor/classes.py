@@ -43,7 +43,7 @@ def service_class(name: str, service: ServiceConfiguration, path: Iterable[str] 
     if service.args or service.kwargs:
         creator = partial(_make, args=service.args, kwargs=service.kwargs)
     mode = service.instancemode or given.instance_mode
-    behavior(mode, creator, given.credit)(hosted)
+    behavior(mode, creator, given.credit, service.exposure or given.exposure)(hosted)
     if service.parameters:
         hosted._autoconnect_params = service.parameters  # type: ignore[attr-defined]
     return hosted
@@ -60,10 +60,8 @@ def daemon_class(name: str, daemon: DaemonConfiguration) -> type[Daemon]:
 
 
 def _own_daemon(name: str, classname: str) -> type[Daemon]:
-    found = getattr(importlib.import_module("pyrolab.worker.daemon"), classname, None)
-    if found is None and classname == "LockableDaemon":
-        log.warning("daemons.%s: this release has no locks yet; a client's lock() will fail", name)
-        return Daemon
+    module = "pyrolab.worker.locking" if classname == "LockableDaemon" else "pyrolab.worker.daemon"
+    found = getattr(importlib.import_module(module), classname, None)
     if not (isinstance(found, type) and issubclass(found, Daemon)):
         raise ConfigurationError(
             f"daemons.{name}: PyroLab has no {classname!r}; use 'Daemon', or name the module of your own"

@@ -20,6 +20,7 @@ from typing import Any
 
 from pyrolab.config import DaemonConfiguration, ServiceConfiguration
 from pyrolab.errors import PyroError
+from pyrolab.joining import join_client_and_worker
 from pyrolab.link.finding import ENVIRONMENT
 from pyrolab.protocol.names import URI, Location
 from pyrolab.supervisor.classes import daemon_class, extend_import_path, hides, service_class
@@ -35,6 +36,7 @@ def main() -> int:
     lifeline = Lifeline()
     log_to_stderr()
     ask_the_users_configuration()
+    join_client_and_worker()
     plan = lifeline.plan
     home = plan["locations"][plan["home"]]
     os.environ[ENVIRONMENT] = home  # a service that looks for others finds those of its own lab

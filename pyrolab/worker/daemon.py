@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
+import msgpack
+
 from pyrolab.errors import DaemonError
 from pyrolab.link.finding import broker_location
+from pyrolab.protocol import codec, codes
 from pyrolab.protocol.names import URI, Location, check_name, new_object_id
+from pyrolab.worker import registry
 from pyrolab.worker.execution import Executor
 from pyrolab.worker.hosting import Hosted
 from pyrolab.worker.reception import Reception
@@ -60,10 +65,15 @@ class Daemon:
         """The broker's address as text."""
         return str(self._location)
 
-    def register(self, obj_or_class: Any, objectId: str | None = None, force: bool = False) -> URI:
+    def register(
+        self, obj_or_class: Any, objectId: str | None = None, force: bool = False, weak: bool = False
+    ) -> URI:
         """Host an object, or a class whose instances are made as its `behavior` says; returns its URI.
 
-        It can be called from now on. Raises `DaemonError` if it is hosted here already and not `force`,
+        It can be called from now on, and wherever it is passed on, as an argument or a result, it arrives
+        as a
+        proxy. With `weak`, the daemon does not keep the object alive, and unregisters it when it has gone.
+        Raises `DaemonError` if it is hosted here already and not `force`,
         `NamingError` if `objectId` is no name or is taken.
         """
         if self._shutdown.is_set():
@@ -77,12 +87,41 @@ class Daemon:
             )
         if force:
             self._discard(held or object_id)
-        executor = Executor(Hosted(object_id, obj_or_class), self._reception)
+        hosted = self._prepared(Hosted(object_id, obj_or_class, self._location, weak=weak))
+        executor = Executor(hosted, self._reception)
         self._reception.add(executor)
         executor.start()
         self._hosted[object_id] = executor
         self._ids_by_subject[id(obj_or_class)] = object_id
+        if not hosted.instances.is_class:
+            hosted.instances.adopt(obj_or_class)
+            if weak:
+                weakref.finalize(obj_or_class, self._discard_aside, object_id).atexit = False
         return self.uriFor(object_id)
+
+    def _prepared(self, hosted: Hosted) -> Hosted:
+        """Give a hosted object what this kind of daemon gives; kinds derived from it may give more."""
+        hosted.instances.adopt = lambda instance: self._adopt(instance, hosted)
+        return hosted
+
+    def _adopt(self, instance: Any, hosted: Hosted) -> None:
+        """Let an object know where it is hosted, as far as it can hold that."""
+        for name, value in (("_pyroDaemon", self), ("_pyroId", hosted.object_id)):
+            try:
+                setattr(instance, name, value)
+            except (AttributeError, TypeError):
+                pass  # it has slots, or no attributes at all
+        if instance is hosted.instances.shared:
+            uri = URI.of_object(hosted.object_id, self._location)
+            registry.note(instance, uri, hosted.instances.is_weak)
+
+    def proxyFor(self, objectOrId: Any) -> Any:
+        """A proxy for something that is hosted here. Raises `DaemonError` if it is not."""
+        uri = msgpack.packb(str(self.uriFor(objectOrId)))
+        return codec.decode(msgpack.packb(msgpack.ExtType(codes.SERVICE, uri)))
+
+    def combine(self, daemon: Daemon) -> None:
+        """Nothing to do: each daemon has threads of its own, whoever runs `requestLoop`."""
 
     def unregister(self, objectOrId: Any) -> None:
         """Host something no longer. Raises `DaemonError` if it was not hosted here."""
@@ -99,6 +138,10 @@ class Daemon:
             raise DaemonError(f"{subject!r} is not registered with this daemon")
         return object_id
 
+    def _discard_aside(self, object_id: str) -> None:
+        """`_discard`, for a finalizer, which may come at any place and must not wait."""
+        threading.Thread(target=self._discard, args=(object_id,), name="pyrolab-discard").start()
+
     def _discard(self, object_id: str) -> None:
         executor = self._hosted.pop(object_id, None)
         if executor is None:
@@ -106,6 +149,7 @@ class Daemon:
         for subject, held in list(self._ids_by_subject.items()):
             if held == object_id:
                 del self._ids_by_subject[subject]
+        registry.forget(executor.hosted.instances.shared)
         self._reception.remove(executor)
         if not executor.end(CLOSE_TIMEOUT_S):
             log.warning("%s is still busy with a call after %g s; not waiting", object_id, CLOSE_TIMEOUT_S)

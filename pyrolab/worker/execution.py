@@ -10,17 +10,18 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgpack
 
-from pyrolab.errors import ProtocolError, SerializeError
+from pyrolab.errors import SerializeError
 from pyrolab.link.link import clock_ms
-from pyrolab.protocol import codec
+from pyrolab.protocol import codec, codes
 from pyrolab.protocol.envelope import NO_DEADLINE, Envelope, Kind, pack
 from pyrolab.protocol.exceptions import pack_exception
-from pyrolab.worker.context import CurrentCall, enter_call
+from pyrolab.worker.asking import Questions, RemoteCallable, read_reference
+from pyrolab.worker.context import Client, CurrentCall, current_call, enter_call
 from pyrolab.worker.hosting import Hosted
 
 log = logging.getLogger("pyrolab.worker")
@@ -35,19 +36,24 @@ class Job:
 
     __slots__ = ("call", "envelope", "frames")
 
-    def __init__(self, envelope: Envelope, frames: list[Any]) -> None:
+    def __init__(self, envelope: Envelope, frames: list[Any], client: Client) -> None:
         deadline = None
         if envelope.budget_ms != NO_DEADLINE:
             deadline = time.monotonic() + envelope.budget_ms / 1000
         self.envelope = envelope
         self.frames = frames
-        self.call = CurrentCall(envelope.session, envelope.call, deadline)
+        self.call = CurrentCall(envelope.session, envelope.call, deadline, client)
 
 
 class Mailroom(Protocol):
     """Where jobs come from and answers go."""
 
-    def read_for(self, executor: Executor) -> Job | Callable[[], None] | None:
+    questions: Questions
+
+    def send(self, frames: Sequence[Any]) -> bool:
+        """Send something of the service's own; whether there is a connection."""
+
+    def read_for(self, executor: Executor) -> Job | Callable[[], object] | None:
         """Read for everybody until there is something for `executor`; None if somebody else reads."""
 
     def answer(self, job: Job, frames: list[Any]) -> None:
@@ -65,8 +71,13 @@ class Executor:
         #: Whether no second call comes before the first is answered.
         self.takes_one = hosted.behavior.credit == 1
         self._mailroom = mailroom
+        self._target = hosted.object_id.encode()
+        #: Those who have called this service, by session.
+        self.clients: dict[int, Client] = {}
+        hosted.topics.outlet = self
+        hosted.codec.register_extension(codes.CALLABLE, RemoteCallable, _refuse_to_pass_on, self._callable)
         #: What waits for this service.
-        self.jobs: deque[Job | Callable[[], None]] = deque()
+        self.jobs: deque[Job | Callable[[], object]] = deque()
         self._bell = threading.Semaphore(0)
         self._asleep = False
         self._ending = False
@@ -76,7 +87,7 @@ class Executor:
         """Begin to take calls."""
         self._thread.start()
 
-    def put(self, job: Job | Callable[[], None]) -> None:
+    def put(self, job: Job | Callable[[], object]) -> None:
         """Have something done in this service's thread, after what waits already."""
         self.jobs.append(job)
         if self._asleep:
@@ -107,7 +118,7 @@ class Executor:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def next_job(self) -> Job | Callable[[], None] | None:
+    def next_job(self) -> Job | Callable[[], object] | None:
         """What waits for this service, if anything."""
         try:
             return self.jobs.popleft()
@@ -125,6 +136,8 @@ class Executor:
                 job = self.next_job() or self._mailroom.read_for(self)
                 if isinstance(job, Job):
                     self._carry_out(job)
+                    if self.hosted.topics.in_doubt and not self.jobs:
+                        self.hosted.topics.look_again()
                 elif job is not None:
                     job()
                 else:
@@ -163,15 +176,8 @@ class Executor:
             return Kind.REFUSED, [msgpack.packb(refused)]
         enter_call(job.call)
         try:
-            call = codec.decode_call(job.frames[0], job.frames[1:])
-            value = self.hosted.carry_out(call, job.call.session)
+            body, buffers = self.hosted.answer(job.frames[0], job.frames[1:], job.call)
         except BaseException as error:  # noqa: BLE001 - SystemExit of a service is its caller's to see, not our end
-            return Kind.RAISED, _packed(error)
-        try:
-            body, buffers = codec.encode(value)
-        except SerializeError as error:
-            return Kind.RAISED, _packed(_named_after(call, error))
-        except ProtocolError as error:
             return Kind.RAISED, _packed(error)
         return Kind.RESULT, [body, *buffers]
 
@@ -190,14 +196,66 @@ class Executor:
             return {"code": "expired", "text": text}
         return None
 
+    # -- clients -------------------------------------------------------------------------------------
+
+    def meet(self, session: int, about: dict[str, Any]) -> Client:
+        """Note who a client is that calls for the first time."""
+        user, host, pid, software = (str(about.get(name, "")) for name in ("user", "host", "pid", "software"))
+        client = Client(session, user, host, int(pid) if pid.isdecimal() else 0, software)
+        return self.clients.setdefault(session, client)
+
+    def session_ended(self, session: int) -> None:
+        """A client has gone: end what there is of it, after the call that is running."""
+        client = self.clients.pop(session, None)
+        if client is not None:
+            self.put(lambda: self.hosted.session_ended(client))
+
+    def _callable(self, data: Any) -> RemoteCallable:
+        """The function of the calling client to which it refers."""
+        number, name = read_reference(data)
+        session, questions, target = current_call().session, self._mailroom.questions, self._target
+
+        def ask(question: list[Any]) -> Any:
+            return questions.ask(target, session, [number, *question], self._call_of(session))
+
+        return RemoteCallable(name, ask, lambda: self._let_go(session, number))
+
+    def _call_of(self, session: int) -> CurrentCall | None:
+        """The call that this thread carries out for the client, if it does."""
+        if threading.current_thread() is not self._thread:
+            return None
+        call = current_call()
+        return call if call.session == session else None
+
+    def _let_go(self, session: int, number: int) -> None:
+        """Called by a finalizer, so it must take no lock: the service's thread does it in its turn."""
+        if session in self.clients and not self._ending:
+            self.jobs.append(lambda: self._mailroom.questions.let_go(self._target, session, number))
+
+    # -- what the service tells ----------------------------------------------------------------------
+
+    def join(self, session: int, topic: int) -> None:
+        """See `Outlet`."""
+        self._mailroom.send([pack(Kind.JOIN, session=session, number=topic, target=self._target)])
+
+    def part(self, session: int, topic: int) -> None:
+        """See `Outlet`."""
+        self._mailroom.send([pack(Kind.PART, session=session, number=topic, target=self._target)])
+
+    def publish(self, topic: int, frames: Sequence[Any]) -> None:
+        """See `Outlet`."""
+        header = pack(Kind.EVENT, buffers=len(frames) - 1, number=topic, target=self._target)
+        self._mailroom.send([header, *frames])
+
+    def in_service(self, act: Callable[[], object]) -> None:
+        """See `Outlet`."""
+        self.put(act)
+
+
+def _refuse_to_pass_on(value: RemoteCallable) -> Any:
+    raise SerializeError("a client's function can be called here, but not passed on; pass its result instead")
+
 
 def _packed(error: BaseException) -> list[Any]:
     body, buffers = codec.encode(pack_exception(error))
     return [body, *buffers]
-
-
-def _named_after(call: codec.CallBody, error: SerializeError) -> SerializeError:
-    """The same error, with the path beginning at what was called: `get_trace()[0]` for `value[0]`."""
-    name = ".".join(map(str, call.steps)) + ("()" if call.verb == "call" else "")
-    path = name + error.path.removeprefix("value")
-    return SerializeError(path + str(error).removeprefix(error.path), path=path)

@@ -6,9 +6,14 @@ The decorators only leave marks; nothing here hosts or looks at instances. Priva
 from __future__ import annotations
 
 import inspect
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partialmethod, singledispatchmethod
 from typing import Any, TypeVar
+
+from pyrolab.worker.dunders import OFFERED_DUNDERS as OFFERED_DUNDERS
+from pyrolab.worker.dunders import is_dunder, is_pythons_own
 
 Marked = TypeVar("Marked")
 
@@ -16,22 +21,10 @@ Marked = TypeVar("Marked")
 EXPOSED_NAMES = "_pyro_exposed_names"
 _EXPOSED, _ONEWAY, _READONLY = "_pyroExposed", "_pyroOneway", "_pyro_readonly"
 _BEHAVIOR = "_pyro_behavior"
+#: Set by Pyro's `callback`: errors of this method are logged where it is hosted, too.
+CALLBACK_MARK = "_pyroCallback"
 INSTANCE_MODES = ("session", "single", "percall")
-#: Methods that Python itself calls and that a service may offer.
-OFFERED_DUNDERS = frozenset(
-    {
-        "__len__",
-        "__contains__",
-        "__getitem__",
-        "__setitem__",
-        "__delitem__",
-        "__iter__",
-        "__next__",
-        "__call__",
-        "__enter__",
-        "__exit__",
-    }
-)
+EXPOSURES = ("marked", "public")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +34,8 @@ class Behavior:
     instance_mode: str = "session"
     instance_creator: Callable[[type], Any] | None = None
     credit: int = 1
+    #: Which members are exposed: those that are "marked" by `expose`, or all "public" ones.
+    exposure: str = "marked"
 
 
 def expose(member: Marked) -> Marked:
@@ -52,7 +47,7 @@ def expose(member: Marked) -> Marked:
         names = frozenset(name for name, value in vars(member).items() if _can_expose(name, value))
         setattr(member, EXPOSED_NAMES, names | member.__dict__.get(EXPOSED_NAMES, frozenset()))
         return member
-    function = _function_of(member)
+    function = function_of(member)
     name = getattr(function, "__name__", "")
     if is_private(name):
         raise AttributeError(f"{name!r} is private and can't be exposed; give it a public name")
@@ -62,13 +57,13 @@ def expose(member: Marked) -> Marked:
 
 def oneway(method: Marked) -> Marked:
     """Don't let callers wait for this method: they get None at once, and never an error of it."""
-    setattr(_function_of(method), _ONEWAY, True)
+    setattr(function_of(method), _ONEWAY, True)
     return method
 
 
 def readonly(method: Marked) -> Marked:
     """This method changes nothing: it may be repeated when an answer is lost."""
-    setattr(_function_of(method), _READONLY, True)
+    setattr(function_of(method), _READONLY, True)
     return method
 
 
@@ -76,13 +71,15 @@ def behavior(
     instance_mode: str = "session",
     instance_creator: Callable[[type], Any] | None = None,
     credit: int = 1,
+    exposure: str = "marked",
 ) -> Callable[[type], type]:
     """Say how a class is hosted.
 
     `instance_mode`: one instance for each client session ("session"), one for all ("single"), or a new one
     for each call ("percall"). `instance_creator(cls)` makes the instances, instead of `cls()`. `credit` is
     how many calls the worker holds at a time: 1 for an instrument, so that nothing waits where it can't be
-    recalled; more for software that should answer a stream of short calls quickly.
+    recalled; more for software that should answer a stream of short calls quickly. `exposure` "public"
+    exposes all public members, of its sub-objects too, for classes that know nothing of PyroLab.
     Raises `ValueError` or `TypeError` if one of them is wrong.
     """
     if not isinstance(instance_mode, str):
@@ -93,7 +90,9 @@ def behavior(
         raise TypeError("instance_creator must be callable: it gets the class and returns an instance")
     if not 1 <= credit <= 1024:
         raise ValueError(f"credit must be from 1 to 1024, not {credit}")
-    marks = Behavior(instance_mode, instance_creator, credit)
+    if exposure not in EXPOSURES:
+        raise ValueError(f"exposure is one of {', '.join(EXPOSURES)}, not {exposure!r}")
+    marks = Behavior(instance_mode, instance_creator, credit, exposure)
 
     def decorate(cls: type) -> type:
         if not inspect.isclass(cls):
@@ -111,16 +110,23 @@ def behavior_of(cls: type) -> Behavior:
 
 
 def is_private(name: str) -> bool:
-    """Whether a name stays inside its class: a leading underscore, unless Python's own protocols need it."""
-    return name.startswith("_") and name not in OFFERED_DUNDERS
+    """Whether a name stays inside its class: a leading underscore, or Python's own and not offered."""
+    return name.startswith("_") and (not is_dunder(name) or is_pythons_own(name))
 
 
 def is_exposed(owner: type, name: str, member: Any) -> bool:
-    """Whether `member`, found as `name` in the class `owner`, may be used from outside."""
+    """Whether `member`, found as `name` in the class `owner`, is marked for use from outside."""
     if is_private(name):
         return False
     names = owner.__dict__.get(EXPOSED_NAMES, frozenset())
     return name in names or _has_mark(member, _EXPOSED)
+
+
+def is_public(owner: type, name: str, member: Any) -> bool:
+    """Whether a class that knows nothing of marks means `member` for use from outside."""
+    if owner is object or (name.startswith("_") and name not in OFFERED_DUNDERS):
+        return False
+    return _can_expose(name, member)
 
 
 def is_oneway(member: Any) -> bool:
@@ -133,19 +139,32 @@ def is_readonly(member: Any) -> bool:
     return _has_mark(member, _READONLY)
 
 
+def is_event(member: Any) -> bool:
+    """Whether a member of a class is an event that it emits."""
+    return bool(getattr(type(member), "__pyrolab_event__", False))
+
+
+def is_method(member: Any) -> bool:
+    """Whether a member of a class is there to be called."""
+    return not is_event(member) and (callable(member) or isinstance(member, _METHODS))
+
+
+_METHODS = (classmethod, staticmethod, partialmethod, singledispatchmethod)
+
+
 def _can_expose(name: str, value: Any) -> bool:
-    if is_private(name):
+    """Whether a value in a class is a method, property or event: a class or alias in it is no member."""
+    if is_private(name) or inspect.isclass(value) or _is_alias(value):
         return False
-    return (
-        callable(value) or isinstance(value, (property, classmethod, staticmethod)) or _is_descriptor(value)
-    )
+    return is_event(value) or is_method(value) or hasattr(type(value), "__get__")
 
 
-def _is_descriptor(value: Any) -> bool:
-    return hasattr(type(value), "__get__") and not inspect.isclass(value)
+def _is_alias(value: Any) -> bool:
+    """Whether it is a word of annotations, such as `list[int]`; Python calls them callable."""
+    return isinstance(value, types.GenericAlias) or type(value).__module__ == "typing"
 
 
-def _function_of(member: Any) -> Any:
+def function_of(member: Any) -> Any:
     """The function behind a method, class method, static method or property: marks live on it."""
     if isinstance(member, property):
         return member.fget or member.fset or member.fdel
@@ -153,4 +172,4 @@ def _function_of(member: Any) -> Any:
 
 
 def _has_mark(member: Any, mark: str) -> bool:
-    return bool(getattr(_function_of(member), mark, False))
+    return getattr(function_of(member), mark, False) is True

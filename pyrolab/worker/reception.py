@@ -11,17 +11,19 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgpack
 
-from pyrolab.errors import CommunicationError, ConnectionClosedError, PoolFull
+from pyrolab.errors import CommunicationError, ConnectionClosedError, PoolFull, ProtocolError
 from pyrolab.link.link import CONNECT_TIMEOUT_S, Link, clock_ms, refusal
 from pyrolab.protocol import codec
 from pyrolab.protocol.envelope import Envelope, Kind, pack
 from pyrolab.protocol.names import Location
+from pyrolab.worker.asking import Question, Questions
 from pyrolab.worker.execution import Executor, Job
+from pyrolab.worker.offers import Offers
 
 log = logging.getLogger("pyrolab.worker")
 
@@ -44,6 +46,9 @@ class Reception:
         self.location = location
         self._name = name
         self._executors: dict[bytes, Executor] = {}
+        #: What is known of the clients that call here, by session.
+        self._abouts: dict[int, dict[str, Any]] = {}
+        self.questions = Questions(self)
         self._running: dict[tuple[int, int], Job] = {}
         self._link: Link | None = None
         self._reading = threading.Lock()
@@ -52,9 +57,7 @@ class Reception:
         self._awake = threading.Event()
         self._dozing = False
         self._ending = threading.Event()
-        self._offers: dict[int, _Offer] = {}
-        self._offer_number = 0
-        self._offer_lock = threading.Lock()
+        self._offers = Offers()
         self._standing_in = False
         self._in_a_row: tuple[Executor | None, int] = (None, 0)
         #: The service whose thread reads when it has nothing else to do; None: whichever comes first.
@@ -101,7 +104,7 @@ class Reception:
         if link is None:
             return
         try:
-            offer = self._offer(link, executor)
+            offer = self._offers.make(link, executor.hosted)
         except ConnectionClosedError:
             return  # it is offered when the connection is back
         self._awake.set()
@@ -116,29 +119,11 @@ class Reception:
         self._executors.pop(executor.hosted.object_id.encode(), None)
         if self._preferred is executor:
             self._preferred = None
-        self._send_if_connected([pack(Kind.WITHDRAW, target=executor.hosted.object_id.encode())])
-
-    def _offer(self, link: Link, executor: Executor) -> _Offer:
-        hosted = executor.hosted
-        interface, _ = codec.encode(hosted.interface.to_data())
-        with self._offer_lock:
-            self._offer_number += 1
-            number = self._offer_number
-        offer = self._offers[number] = _Offer()
-        header = pack(
-            Kind.OFFER,
-            session=link.session,
-            call=number,
-            stamp=clock_ms(),
-            number=hosted.behavior.credit,
-            target=hosted.object_id.encode(),
-        )
-        link.send([header, interface])
-        return offer
+        self.send([pack(Kind.WITHDRAW, target=executor.hosted.object_id.encode())])
 
     # -- reading -------------------------------------------------------------------------------------
 
-    def read_for(self, executor: Executor) -> Job | Callable[[], None] | None:
+    def read_for(self, executor: Executor) -> Job | Callable[[], object] | None:
         """Read the connection for everybody, until there is something for this executor.
 
         Returns None when somebody else reads, or had better read from now on.
@@ -161,6 +146,22 @@ class Reception:
             if self._dozing:
                 self._awake.set()
 
+    def read_until(self, question: Question, timeout_s: float) -> None:
+        """Read for everybody until a question of the service in this thread is answered, or a while has
+        passed.
+        """
+        link = self._link
+        if link is None or not self._reading.acquire(False):
+            question.answered.wait(timeout_s)
+            return
+        try:
+            self._read(link, timeout_s, until=question)
+        finally:
+            self._reading.release()
+            self._activity += 1
+            if self._dozing:
+                self._awake.set()
+
     def _become_reader(self) -> bool:
         if self._link is None:
             return False
@@ -172,12 +173,16 @@ class Reception:
         self.wake()
         return self._reading.acquire(timeout=_MOMENT_S)
 
-    def _read(self, link: Link, timeout_s: float, reader: Executor | None = None) -> None:
-        """Wait for messages and see to them, until there is one for the reader's own service."""
+    def _read(
+        self, link: Link, timeout_s: float, reader: Executor | None = None, until: Question | None = None
+    ) -> None:
+        """Wait for messages and see to them, until there is one for the reader's own service or question."""
         try:
             link.wait(timeout_s)
             while (message := link.receive()) is not None:
                 self._see_to(*message)
+                if until is not None and until.answered.is_set():
+                    return
                 if reader is not None and reader.jobs and reader.takes_one:
                     return  # what is left is not forgotten: `wait` looks before it sleeps
         except CommunicationError as error:
@@ -189,10 +194,13 @@ class Reception:
                 self._deliver(envelope, frames)
             case Kind.CANCEL:
                 self._cancel(envelope)
+            case Kind.BEGUN:
+                self._abouts[envelope.session] = _read_about(frames[0])
             case Kind.ENDED:
                 self._session_ended(envelope.session)
-            case Kind.RESULT | Kind.REFUSED:
-                self._offer_answered(envelope, frames)
+            case Kind.RESULT | Kind.RAISED | Kind.REFUSED:
+                if not self.questions.answered(envelope, frames):
+                    self._offer_answered(envelope, frames)
             case Kind.BYE:
                 raise ConnectionClosedError(f"the broker at {self.location} has ended")
             case _:
@@ -204,9 +212,11 @@ class Reception:
             name = envelope.target.decode("utf-8", "replace")
             body = {"code": "gone", "text": f"{name} is hosted here no longer; it did not run"}
             header = pack(Kind.REFUSED, session=envelope.session, call=envelope.call, stamp=clock_ms())
-            self._send_if_connected([header, msgpack.packb(body)])
+            self.send([header, msgpack.packb(body)])
             return
-        job = Job(envelope, frames)
+        session = envelope.session
+        client = executor.clients.get(session) or executor.meet(session, self._abouts.get(session, {}))
+        job = Job(envelope, frames, client)
         self._running[envelope.session, envelope.call] = job
         if executor is not self._preferred:
             self._note_demand(executor)
@@ -229,24 +239,30 @@ class Reception:
             header = pack(Kind.REFUSED, session=envelope.session, call=envelope.call, stamp=clock_ms())
             self.answer(taken, [header, msgpack.packb(body)])
         elif running is not None:
-            running.call.cancelled = True
+            running.call.cancel()
 
     def _session_ended(self, session: int) -> None:
+        self._abouts.pop(session, None)
+        self.questions.session_ended(session)
         for (owner, _), job in list(self._running.items()):
             if owner == session:
-                job.call.cancelled = True
+                job.call.cancel()
         for executor in list(self._executors.values()):
-            if session in executor.hosted.sessions:
-                executor.put(lambda executor=executor: executor.hosted.session_ended(session))  # type: ignore[misc]
+            if session in executor.clients:
+                executor.session_ended(session)
+
+    def _end_all_sessions(self) -> None:
+        """The broker has forgotten all sessions, or they it: no client of this connection comes back."""
+        self._abouts.clear()
+        self.questions.lost()
+        for executor in list(self._executors.values()):
+            for session in list(executor.clients):
+                executor.session_ended(session)
 
     def _offer_answered(self, envelope: Envelope, frames: list[Any]) -> None:
         link = self._link
         about_us = link is not None and envelope.session == link.session  # not about an answer of ours
-        offer = self._offers.pop(envelope.call, None) if about_us else None
-        if offer is not None:
-            error = refusal(frames[0]) if envelope.kind == Kind.REFUSED else None
-            offer.settle(error)
-        elif envelope.kind == Kind.REFUSED:
+        if not (about_us and self._offers.answered(envelope, frames)) and envelope.kind == Kind.REFUSED:
             log.warning("the broker refused a message: %s", refusal(frames[0]))
 
     # -- answering -----------------------------------------------------------------------------------
@@ -254,10 +270,11 @@ class Reception:
     def answer(self, job: Job, frames: list[Any]) -> None:
         """Send the answer to a call; if the connection broke meanwhile, nobody waits for it any longer."""
         self._running.pop((job.call.session, job.call.number), None)
-        if not self._send_if_connected(frames):
+        if not self.send(frames):
             log.warning("the answer to call %d was lost with the connection", job.call.number)
 
-    def _send_if_connected(self, frames: list[Any]) -> bool:
+    def send(self, frames: Sequence[Any]) -> bool:
+        """Send a message if there is a connection; whether there is."""
         link = self._link
         if link is None:
             return False
@@ -315,7 +332,7 @@ class Reception:
         link = Link(self.location, "worker", self._name)
         try:
             for executor in list(self._executors.values()):
-                self._offer(link, executor)
+                self._offers.make(link, executor.hosted)
         except ConnectionClosedError:
             link.close(polite=False)
             raise
@@ -344,9 +361,8 @@ class Reception:
         link.close(polite=False)
         if not self._ending.is_set():
             log.warning("%s", error)
-        for offer in list(self._offers.values()):
-            offer.settle(None)  # it is offered again with the new connection
-        self._offers.clear()
+        self._end_all_sessions()
+        self._offers.lost()
         self._awake.set()
 
     def close(self) -> None:
@@ -364,13 +380,10 @@ class Reception:
             link.close()
 
 
-class _Offer:
-    """An offer that the broker has not answered yet."""
-
-    def __init__(self) -> None:
-        self.answered = threading.Event()
-        self.error: Exception | None = None
-
-    def settle(self, error: Exception | None) -> None:
-        self.error = error
-        self.answered.set()
+def _read_about(body: Any) -> dict[str, Any]:
+    """What the broker says of a client: plain words; nothing depends on them."""
+    try:
+        about = codec.decode(body, plain=True)
+    except ProtocolError:
+        return {}
+    return about if type(about) is dict else {}

@@ -8,7 +8,7 @@ import msgpack
 import pytest
 
 from core_table import Sent, Table
-from pyrolab.protocol.envelope import Kind, pack
+from pyrolab.protocol.envelope import Envelope, Kind, pack
 from pyrolab_broker.core.events import Note, Received, Stopping
 
 
@@ -65,6 +65,20 @@ def test_what_a_hello_says_of_its_sender_becomes_one_short_line() -> None:
     said = table.core.state.peers[b"ana"].about
     assert said["host"] == "pc\ufffd2026 ERROR all is lost\ufffd[2J"
     assert (said["user"], said["pid"], said["name"]) == ("x" * 200, "7", "None")
+
+
+def test_a_worker_hears_what_the_hello_said_of_its_caller() -> None:
+    table = Table()
+    about = {"user": "ada", "host": "desk", "pid": 4711, "name": "", "software": None, "shoes": 38}
+    table.message("ana", Kind.HELLO, {"role": "client", **about})
+    table.join("worker", role="worker")
+    table.offer("worker")
+    (to, begun, frames), (_, call, _) = table.envelopes(
+        "ana", Kind.CALL, b"\x90", call=1, stamp=3, target=b"stage"
+    )
+    assert to == "worker"
+    assert begun == Envelope(Kind.BEGUN, session=call.session, stamp=1_000_000)
+    assert msgpack.unpackb(frames[0]) == {"user": "ada", "host": "desk", "pid": "4711"}
 
 
 def test_hello_twice_is_the_same_session() -> None:

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 
 from pyrolab.errors import ProtocolError
 from pyrolab.protocol import codec, codes
-from pyrolab.protocol.codec import CallBody, Codec, decode, decode_call, encode, encode_call
+from pyrolab.protocol.call_body import CallBody, Step
+from pyrolab.protocol.codec import Codec, decode, decode_call, encode, encode_call
 from pyrolab.protocol.limits import MAX_NAME_CHARS
 from values.same import same
 from values.strategies import values
@@ -97,7 +98,7 @@ def test_large_arrays_between_other_values_keep_their_places() -> None:
 
 
 def test_a_call_travels() -> None:
-    steps: list[str | list[Any]] = ["axes", ["x"], "move_to"]
+    steps: list[Step] = ["axes", ["x"], "move_to"]
     body, buffers = encode_call(steps, (1, (2.5,)), {"speed": 3})
     assert decode_call(body, buffers) == CallBody(steps, "call", [1, (2.5,)], {"speed": 3})
 
@@ -109,7 +110,10 @@ def test_a_call_travels() -> None:
         [],
         [["m"], "call", []],
         ["m", "call", [], {}],
-        [[1], "call", [], {}],
+        [["m", 1], "call", [], {}],
+        [[1.5], "call", [], {}],
+        [["m"] * 33, "call", [], {}],
+        [["m"], "call", [], {}, 5],
         [[""], "call", [], {}],
         [[["a", "b"]], "call", [], {}],
         [["m"], "run", [], {}],
@@ -139,11 +143,11 @@ class SpecialHandle(Handle):
 
 def test_an_extension_makes_a_class_and_its_subclasses_travel() -> None:
     mine = Codec(codec.CODEC)
-    mine.register_extension(codes.SERVICE, Handle, lambda handle: (handle.uri,), lambda data: Handle(*data))
+    mine.register_extension(codes.STREAM, Handle, lambda handle: (handle.uri,), lambda data: Handle(*data))
     body, buffers = mine.encode([SpecialHandle("PYRO:x@h:1"), 1])
     arrived = mine.decode(body, buffers)
     assert [type(arrived[0]), arrived[0].uri] == [Handle, "PYRO:x@h:1"]
-    with pytest.raises(ProtocolError, match="56"):
+    with pytest.raises(ProtocolError, match="58"):
         decode(body, buffers)
 
 

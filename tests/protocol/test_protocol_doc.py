@@ -92,6 +92,8 @@ def test_the_dumps_show_what_was_promised() -> None:
         "lookup",
         "lookup-answer",
         "result-array-delivered",
+        "ask-delivered",
+        "event-delivered",
         "refused-gone",
     }
     assert wanted <= set(DUMPS)
@@ -111,6 +113,25 @@ def test_every_kind_is_there_with_its_body() -> None:
     assert {row["kind"] for row in rows if row["body"] == "yes"} == {
         kind.name for kind in Kind if kind in WITH_BODY
     }
+
+
+def _documented_fields(kind: str) -> set[str]:
+    fields: set[str] = set()
+    for row in table("number", "kind", "who", "body", "fields", "answered by"):
+        if row["kind"] == kind:
+            named = {each for each in Envelope._fields if re.search(rf"\b{each}\b", row["fields"])}
+            fields |= set(Envelope._fields) - named if row["fields"].startswith("all but") else named
+    return fields | {"kind"}
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in Kind])
+def test_a_kind_has_only_the_fields_that_are_documented(kind: str) -> None:
+    headers = [each["header"] for each in json.loads(VECTORS.read_text(encoding="utf-8"))]
+    usual = Envelope(Kind[kind])._asdict() | {"session": "0" * 16, "target": ""}
+    for header in headers:
+        if header.get("kind") == Kind[kind]:
+            used = {name for name, value in header.items() if value != usual[name]}
+            assert used <= _documented_fields(kind), header
 
 
 def test_every_flag_is_there() -> None:

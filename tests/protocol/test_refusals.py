@@ -108,7 +108,6 @@ def generator() -> Iterator[int]:
         (threading, "instead of the module"),
         ({}.keys(), "list(value)"),
         (MappingProxyType({}), "dict(value)"),
-        (ValueError("x"), "raise it"),
         (object(), "dataclass"),
         (DictToo(), "in a field"),
         (defaultdict(lambda: 1), "dict(value)"),

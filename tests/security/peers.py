@@ -68,10 +68,10 @@ class Peer:
         return self._socket.recv_multipart()
 
     def receive(self, patience_s: float = PATIENCE_S) -> tuple[Envelope, list[bytes]]:
-        """The next message that is no sign of life. Raises `TimeoutError` if none comes."""
+        """The next message but signs of life and the news of callers. Raises `TimeoutError` if none comes."""
         while self._socket.poll(int(patience_s * 1000)):
             header, *frames = self._socket.recv_multipart()
-            if (envelope := parse(header)).kind != Kind.PONG:
+            if (envelope := parse(header)).kind not in (Kind.PONG, Kind.BEGUN):
                 return envelope, frames
         raise TimeoutError("no message came")
 

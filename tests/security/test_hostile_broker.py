@@ -159,7 +159,7 @@ def test_a_heartbeat_of_nonsense_is_passed_by(impostor: Maker, heartbeat: object
     welcome = [pack(Kind.WELCOME, session=7), msgpack.packb({"heartbeat_s": heartbeat})]
     with proxy_at(impostor(answering(Kind.HELLO, welcome))) as proxy:
         assert proxy._pyroBind()
-        assert proxy._connection._link.heartbeat_s == 2.0
+        assert proxy._attachment.connection._link.heartbeat_s == 2.0
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_answers_to_calls_that_nobody_made_are_passed_by(impostor: Maker) -> Non
         proxy._pyroTimeout = 1.0
         with pytest.raises(TimeoutError):
             proxy.move(5)
-        assert proxy._connection._calls.orphans > 0
+        assert proxy._attachment.connection._calls.orphans > 0
 
 
 def test_kinds_of_a_later_time_are_passed_by(impostor: Maker) -> None:

@@ -93,8 +93,8 @@ def test_a_client_that_names_another_session_is_refused(port: str) -> None:
 def test_an_answer_to_somebody_elses_call_reaches_nobody(port: str) -> None:
     with Proxy(f"PYRONAME:bench@localhost:{port}") as bench, ThreadPoolExecutor() as pool:
         bench.ping()
-        assert bench._connection is not None
-        session = bench._connection.session
+        assert bench._attachment.connection is not None
+        session = bench._attachment.connection.session
         call = pool.submit(bench.sleep, 1.0)
         for role, code in (("client", "denied"), ("worker", "protocol")):
             with Peer(port, role) as liar:
@@ -217,6 +217,120 @@ def test_after_goodbye_one_is_a_stranger_again(port: str) -> None:
         assert peer.ask(Kind.BYE).kind == Kind.BYE
         assert peer.ask(Kind.CALL, call_body("count"), call=1, target=NAME_SERVICE).code == "protocol"
         assert peer.ask(Kind.HELLO, {"role": "client"}).kind == Kind.WELCOME
+
+
+def introduce(client: Peer, worker: Peer, target: bytes) -> None:
+    """Have the client call the worker, which answers."""
+    client.send(Kind.CALL, call_body("count"), call=1, target=target)
+    delivered, _ = worker.receive()
+    worker.send(Kind.RESULT, 1, session=delivered.session, call=delivered.call)
+    assert client.hear().kind == Kind.RESULT
+
+
+def offer(worker: Peer) -> bytes:
+    target = new_object_id().encode()
+    assert worker.ask(Kind.OFFER, b"\x80", call=1, number=1, target=target).kind == Kind.RESULT
+    return target
+
+
+def test_a_worker_cannot_ask_a_stranger(port: str) -> None:
+    bench = object_id(port, "bench")
+    with Peer(port, "worker") as worker, Peer(port, "client") as client:
+        target = offer(worker)
+        assert client.ask(Kind.CALL, call_body("ping"), call=1, target=bench).body is True
+        for session in (client.session, client.session ^ 1, worker.session, 0):
+            heard = worker.ask(Kind.ASK, [1, "call", [], {}], session=session, call=9, token=1, target=target)
+            assert (heard.code, heard.call) == ("denied" if session == client.session else "gone", 9)
+        assert client.hears_nothing()
+
+
+def test_a_worker_cannot_make_a_stranger_listen(port: str) -> None:
+    with Peer(port, "worker") as worker, Peer(port, "client") as client, Peer(port, "client") as caller:
+        target = offer(worker)
+        introduce(caller, worker, target)
+        for session, code in ((client.session, "denied"), (client.session ^ 1, "gone"), (0, "gone")):
+            heard = worker.ask(Kind.JOIN, session=session, call=9, number=7, target=target)
+            assert (heard.code, heard.call) == (code, 9)
+        worker.send(Kind.JOIN, session=caller.session, number=7, target=target)
+        worker.send(Kind.EVENT, ["news"], number=7, target=target)
+        assert caller.hear() == (Kind.EVENT, 0, ["news"])
+        assert client.hears_nothing()
+
+
+def test_a_worker_cannot_publish_for_an_object_of_another(port: str) -> None:
+    with Peer(port, "worker") as worker, Peer(port, "worker") as liar, Peer(port, "client") as client:
+        target, own = offer(worker), offer(liar)
+        introduce(client, worker, target)
+        worker.send(Kind.JOIN, session=client.session, number=7, target=target)
+        assert worker.hears_nothing()
+        for wrong in (target, object_id(port, "bench"), NAME_SERVICE, b"obj_nothing"):
+            assert (
+                liar.ask(Kind.EVENT, ["a lie"], session=worker.session, number=7, target=wrong).code
+                == "denied"
+            )
+        liar.send(Kind.PART, session=client.session, number=7, target=target)
+        liar.send(Kind.EVENT, ["a lie"], number=7, target=own)
+        assert liar.hears_nothing()
+        worker.send(Kind.EVENT, ["the truth"], number=7, target=target)
+        assert client.hear() == (Kind.EVENT, 0, ["the truth"])
+        assert client.hears_nothing()
+
+
+def test_a_client_cannot_answer_for_another(port: str) -> None:
+    with Peer(port, "worker") as worker, Peer(port, "client") as client, Peer(port, "client") as liar:
+        target = offer(worker)
+        introduce(client, worker, target)
+        worker.send(Kind.ASK, [1, "call", [], {}], session=client.session, call=9)
+        question, _ = client.receive()
+        assert question.target == b"%016x" % worker.session
+        answer = {"call": 9, "target": question.target}
+        heard = liar.ask(Kind.RESULT, "a lie", session=client.session, **answer)
+        assert (heard.code, heard.call) == ("denied", 9)
+        liar.send(Kind.RESULT, "a lie", **answer)
+        assert liar.hears_nothing()
+        assert worker.hears_nothing(), "the liar has never called it"
+        introduce(liar, worker, target)
+        liar.send(Kind.RESULT, "a lie", **answer)
+        assert worker.receive()[0].session == liar.session, "it can answer for itself alone"
+        client.send(Kind.RESULT, "the truth", **answer)
+        envelope, frames = worker.receive()
+        assert (envelope.session, envelope.call, frames) == (client.session, 9, [msgpack.packb("the truth")])
+
+
+@pytest.mark.parametrize("kind", [Kind.RESULT, Kind.RAISED, Kind.REFUSED])
+def test_a_client_that_answers_nobody_hears_so_once(port: str, kind: Kind) -> None:
+    with Peer(port, "client") as client:
+        for target in (b"", b"obj_bench", b"F" * 16, b"0" * 15, b"0x" + b"1" * 14):
+            heard = client.ask(kind, {"code": "gone", "text": "a lie"}, call=9, target=target)
+            assert (heard.code, heard.call) == ("protocol", 0)
+        client.send(kind, {"code": "gone", "text": "a lie"}, call=9, target=b"1" * 16)
+        assert client.hears_nothing()
+
+
+@pytest.mark.parametrize("kind", [Kind.BEGUN, Kind.ASK, Kind.JOIN, Kind.PART, Kind.EVENT, Kind.ENDED])
+def test_a_client_cannot_speak_as_a_worker_or_the_broker(port: str, kind: Kind) -> None:
+    with Peer(port, "client") as victim, Peer(port, "client") as client:
+        body = b"\x90" if kind in WITH_BODY else None
+        for session in (client.session, victim.session):
+            heard = client.ask(kind, body, session=session, call=9, number=7, target=object_id(port, "bench"))
+            assert (heard.code, heard.call) == ("protocol", 9)
+        assert victim.hears_nothing()
+
+
+def test_events_with_large_buffers_reach_everybody_unchanged(port: str) -> None:
+    image = bytes(range(256)) * 4096
+    with Peer(port, "worker") as worker, Peer(port, "client") as one, Peer(port, "client") as two:
+        target = offer(worker)
+        for client in (one, two):
+            introduce(client, worker, target)
+            worker.send(Kind.JOIN, session=client.session, number=7, target=target)
+        for number in range(3):
+            worker.send(Kind.EVENT, [number], image, number=7, target=target)
+        for number in range(3):
+            for client in (one, two):
+                envelope, frames = client.receive()
+                assert (envelope.session, envelope.buffers) == (client.session, 1)
+                assert frames == [msgpack.packb([number]), image]
 
 
 def ask_names(peer: Peer, number: int, body: bytes, *buffers: bytes) -> Any:

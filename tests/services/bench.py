@@ -28,7 +28,7 @@ class Bench(Service):
         self._level = 1.5
         self._executions: list[int] = []
 
-    def echo(self, value: Any) -> Any:
+    def echo(self, value: Any, *more: Any) -> Any:
         """The value itself."""
         return value
 

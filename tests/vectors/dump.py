@@ -22,7 +22,7 @@ FIELDS = {
     "token": 8,
 }
 _PER_LINE = 16
-_LONGEST = 384
+_LONGEST = 640
 _DIGITS = 3 * _PER_LINE
 
 

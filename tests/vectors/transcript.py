@@ -15,10 +15,10 @@ from unittest.mock import patch
 import msgpack
 import numpy as np
 
-from pyrolab.protocol import codec
+from pyrolab.protocol import codec, codes
 from pyrolab.protocol.envelope import Envelope, Flag, Kind, parse
 from pyrolab.protocol.exceptions import pack_exception
-from pyrolab.protocol.interface import Interface, Method, Parameter, Property
+from pyrolab.protocol.interface import EventType, Interface, Method, Parameter, Property
 from pyrolab_broker.core.core import Core
 from pyrolab_broker.core.events import Received, Send, Stopping, Tick
 from pyrolab_broker.settings import BrokerSettings
@@ -34,8 +34,13 @@ LIBRARY = Interface(
     {
         "checkin": Method("Bring one copy back.", (Parameter("title", "POSITIONAL_OR_KEYWORD", (), "str"),)),
         "cover": Method("A picture of the cover.", (), "np.ndarray", readonly=True),
+        "reserve": Method(
+            "Call ready(title) when a copy is in.",
+            (Parameter("title", "POSITIONAL_OR_KEYWORD"), Parameter("ready", "POSITIONAL_OR_KEYWORD")),
+        ),
     },
     {"open": Property("Whether readers may come in.", "rw")},
+    {"returned": EventType("A copy is back.", ("title",))},
 )
 #: 64 × 64 pixels of 16 bits: 8192 bytes, so it travels beside the body.
 COVER = np.arange(64 * 64, dtype="<u2").reshape(64, 64)
@@ -99,11 +104,16 @@ def plain(**entries: Any) -> bytes:
     return bytes(msgpack.packb(entries))
 
 
+def plain_list(*values: Any) -> bytes:
+    """An array of plain msgpack."""
+    return bytes(msgpack.packb(values))
+
+
 def transcript() -> list[Message]:
     """The whole conversation."""
     with _fixed_sessions():
         conversation = Conversation()
-        for part in (_arrive, _find, _call, _fail, _leave):
+        for part in (_arrive, _find, _call, _fail, _call_back, _listen, _leave):
             part(conversation)
     return conversation.messages
 
@@ -144,7 +154,7 @@ def _arrive(talk: Conversation) -> None:
         "hello-client",
         "a client introduces itself",
         {"welcome-client": "the broker gives it a session and says its limits"},
-        plain(role="client"),
+        plain(role="client", user="ada", host="desk"),
         kind=Kind.HELLO,
         stamp=900,
     )
@@ -229,7 +239,10 @@ def _call(talk: Conversation) -> None:
         "client",
         "call-property",
         "read a property, within 10 s",
-        {"call-property-delivered": "the broker hands it to the worker; stamp is the worker's own clock"},
+        {
+            "begun": "the worker hears whose calls these are, once, before the first of them",
+            "call-property-delivered": "the broker hands it to the worker; stamp is the worker's own clock",
+        },
         **_ask(4, "open", verb="get", flags=Flag.READ, budget_ms=10_000, target=target),
     )
     _answer(talk, 4, "result-property", "the value", True, Kind.RESULT, Flag.READ)
@@ -306,7 +319,102 @@ def _fail(talk: Conversation) -> None:
     )
 
 
+def _call_back(talk: Conversation) -> None:
+    ready = msgpack.ExtType(codes.CALLABLE, plain_list(1, "ready"))
+    talk.say(
+        "client",
+        "call-callback",
+        "a call with a function among its arguments: number 1, named ready",
+        {"call-callback-delivered": "handed to the worker"},
+        **_ask(
+            9,
+            "reserve",
+            body=plain_list(["reserve"], "call", ["Dune", ready], {}),
+            target=OBJECT_ID.encode(),
+        ),
+    )
+    talk.say(
+        "worker",
+        "ask",
+        "in the course of call 9 (token), the worker calls the function",
+        {"ask-delivered": "from the broker to the client; the target says where the answer goes"},
+        plain_list(1, "call", ["Dune"], {}),
+        kind=Kind.ASK,
+        session=CLIENT_SESSION,
+        call=1,
+        stamp=7_200,
+        token=9,
+        target=OBJECT_ID.encode(),
+    )
+    talk.say(
+        "client",
+        "answer",
+        "what the function returned; call and target are those of the question",
+        {"answer-delivered": "the same, from the broker to the worker"},
+        msgpack.packb("on my way"),
+        kind=Kind.RESULT,
+        session=CLIENT_SESSION,
+        call=1,
+        stamp=86_400_000,
+        target=b"%016x" % WORKER_SESSION,
+    )
+    _answer(talk, 9, "result-callback", "the call itself is done", None, Kind.RESULT)
+
+
+def _listen(talk: Conversation) -> None:
+    _join(talk, 10, "returned", 1, [1, 0, 1_764_072_000.0, []])
+    talk.say(
+        "worker",
+        "event",
+        "something has happened: what is told first on topic 1, and when",
+        {"event-delivered": "from the broker to every client that has joined topic 1 of this object"},
+        plain_list(1, 1_764_072_001.5, ["Dune"]),
+        kind=Kind.EVENT,
+        session=WORKER_SESSION,
+        stamp=7_300,
+        number=1,
+        target=OBJECT_ID.encode(),
+    )
+    _of_topic(talk, Kind.PART, "part", "the client does not listen any longer", 1)
+    _join(talk, 11, "open", 2, [2, 0, 1_764_072_002.0, [True]])
+
+
+def _join(talk: Conversation, call: int, name: str, topic: int, answer: list[Any]) -> None:
+    talk.say(
+        "client",
+        f"call-join-{name}",
+        f"the client wants to hear of {name}",
+        {f"call-join-{name}-delivered": "handed to the worker"},
+        **_ask(call, name, verb="join", target=OBJECT_ID.encode()),
+    )
+    about = f"the worker has a topic for it, number {topic}, and says who gets it; this is not answered"
+    _of_topic(talk, Kind.JOIN, f"join-{name}", about, topic)
+    _answer(talk, call, f"result-join-{name}", "the topic, and what is known so far", answer, Kind.RESULT)
+
+
+def _of_topic(talk: Conversation, kind: Kind, name: str, about: str, topic: int) -> None:
+    talk.say(
+        "worker",
+        name,
+        about,
+        kind=kind,
+        session=CLIENT_SESSION,
+        stamp=7_250,
+        number=topic,
+        target=OBJECT_ID.encode(),
+    )
+
+
 def _leave(talk: Conversation) -> None:
+    talk.say(
+        "worker",
+        "withdraw",
+        "the worker hosts the object no longer; this is not answered",
+        {"ended-service": "the clients that had joined its topics are told"},
+        kind=Kind.WITHDRAW,
+        session=WORKER_SESSION,
+        target=OBJECT_ID.encode(),
+    )
     talk.say(
         "client",
         "bye",
@@ -314,14 +422,6 @@ def _leave(talk: Conversation) -> None:
         {"ended": "the workers that have seen its calls are told", "bye-answer": "the broker agrees"},
         kind=Kind.BYE,
         session=CLIENT_SESSION,
-    )
-    talk.say(
-        "worker",
-        "withdraw",
-        "the worker hosts the object no longer; this is not answered",
-        kind=Kind.WITHDRAW,
-        session=WORKER_SESSION,
-        target=OBJECT_ID.encode(),
     )
     talk.now += 1
     talk.happens(Stopping(), {"bye-broker": "the broker ends"})

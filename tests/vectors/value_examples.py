@@ -18,7 +18,9 @@ import numpy as np
 import pandas as pd
 import pint
 
+from pyrolab.protocol.blobs import SerializedBlob
 from pyrolab.protocol.codec import encode
+from pyrolab.protocol.converted import DictRecord
 from values.samples import Alarm, Mode, Pose, Span
 
 _UREG: Any = pint.get_application_registry()  # type: ignore[no-untyped-call]
@@ -89,6 +91,9 @@ VALUES: dict[str, Any] = {
     "series": pd.Series(np.array([1.0, 2.0], "<f8"), name="volts"),
     "quantity": _UREG.Quantity(1.5, "km/s**2"),
     "unit": _UREG.Unit("nm"),
+    "exception": ValueError("too hot", 400),
+    "converted": DictRecord("lab.Valve", {"number": 3}),
+    "blob": SerializedBlob("weather", [1, "a"]),
 }
 
 _EXAMPLES = re.compile(r"<!-- values: (?P<names>[\w -]+) -->\n```text\n.*?```\n", re.DOTALL)

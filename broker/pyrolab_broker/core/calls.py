@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import msgpack
+
 from pyrolab.protocol.envelope import (
     MAX_BUDGET_MS,
     NO_DEADLINE,
@@ -100,7 +102,6 @@ class Calls:
     def _admit(self, call: Call) -> None:
         if not call.flags & Flag.ONEWAY:
             call.client.calls[call.number] = call
-        call.client.touched.add(call.service.worker.id)
 
     def _enqueue(self, call: Call) -> None:
         settings, service = self._state.settings, call.service
@@ -138,6 +139,8 @@ class Calls:
         """Hand a call to its worker; from now on it may have started."""
         service = call.service
         worker = service.worker
+        if worker.id not in call.client.touched:
+            self._introduce(call.client, worker)
         call.state = CallState.RUNNING
         service.running += 1
         worker.running[call.client.session, call.number] = call
@@ -155,6 +158,11 @@ class Calls:
         )
         self._state.actions.append(make_send((worker.id, [header, *call.frames])))
         call.frames = ()
+
+    def _introduce(self, client: Peer, worker: Peer) -> None:
+        """Tell a worker whose calls these are, before the first of them."""
+        client.touched.add(worker.id)
+        self._state.send(worker.id, Kind.BEGUN, [msgpack.packb(client.about)], session=client.session)
 
     def _remaining_ms(self, call: Call) -> int:
         return min(max(int((call.expires - self._state.now) * 1000), 0), MAX_BUDGET_MS)
@@ -260,15 +268,15 @@ class Calls:
 
     def client_left(self, client: Peer) -> None:
         """Nothing of this client's waits any longer; its running calls see a cancel."""
-        workers = [self._state.peers[each] for each in client.touched & self._state.peers.keys()]
-        for service in (service for worker in workers for service in worker.services.values()):
-            for call in service.queue.drop_owner(client.session):  # those that nobody waits for, too
-                self._state.queued_bytes -= call.size
+        for service in self._state.services.values():
+            if service.queue:
+                for call in service.queue.drop_owner(client.session):  # those that nobody waits for, too
+                    self._state.queued_bytes -= call.size
         for call in client.calls.values():
             call.state = CallState.ANSWERED
         client.calls.clear()
-        for worker in workers:
-            self._state.send(worker.id, Kind.ENDED, session=client.session)
+        for worker_id in client.touched:
+            self._state.send(worker_id, Kind.ENDED, session=client.session)
 
     def worker_left(self, worker: Peer, why: str) -> None:
         """The calls that this worker had may have run; those still waiting have not."""
@@ -276,6 +284,8 @@ class Calls:
             self.service_left(service, why)
         self._lose(worker.running.values(), f"its worker {worker} {why}")
         worker.running.clear()
+        for client in self._state.clients.values():  # another session may come through the same connection
+            client.touched.discard(worker.id)
 
     def service_left(self, service: Service, why: str) -> None:
         """A service is no longer offered: end what waits for it."""
@@ -297,6 +307,12 @@ class Calls:
         if call is not None and call.state is CallState.RUNNING:
             call.service.running -= 1
             self._settle(call, "gone", "its worker could not be reached; the call did not run")
+
+    def unintroduced(self, worker: Peer, session: int) -> None:
+        """A BEGUN never left the broker: the next call brings another one."""
+        client = self._state.clients.get(session)
+        if client is not None:
+            client.touched.discard(worker.id)
 
     def _refuse(self, peer: Peer, number: int, code: str, text: str, **numbers: float) -> None:
         self._state.refuse(peer.id, code, text, peer.session, number, **numbers)

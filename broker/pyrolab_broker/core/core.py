@@ -28,12 +28,16 @@ from pyrolab_broker.core.events import (
 )
 from pyrolab_broker.core.offers import Offers
 from pyrolab_broker.core.peers import Peer, Role
+from pyrolab_broker.core.questions import Questions
 from pyrolab_broker.core.sessions import Sessions
 from pyrolab_broker.core.state import State
+from pyrolab_broker.core.topics import Topics
 from pyrolab_broker.settings import BrokerSettings
 
 #: A message from a peer with a session: who, its envelope, its other frames.
 _Part: TypeAlias = Callable[[Peer, Envelope, list[Frame]], None]
+#: What answers something: a worker's a call, a client's a question.
+_ANSWERS = frozenset({Kind.RESULT, Kind.RAISED, Kind.REFUSED})
 
 
 class Core:
@@ -42,19 +46,30 @@ class Core:
     def __init__(self, settings: BrokerSettings, identity: str) -> None:
         self.state = State(settings, identity)
         self._calls = Calls(self.state)
-        self._sessions = Sessions(self.state, self._calls)
-        offers = Offers(self.state, self._calls)
-        self._parts: Mapping[int, _Part] = {
+        self._questions = Questions(self.state)
+        topics = Topics(self.state)
+        self._sessions = Sessions(self.state, self._calls, topics)
+        offers = Offers(self.state, self._calls, topics)
+        from_both: dict[int, _Part] = {
             Kind.CALL: self._calls.call,
-            Kind.RESULT: self._calls.answer,
-            Kind.RAISED: self._calls.answer,
-            Kind.REFUSED: self._calls.answer,
             Kind.CANCEL: self._calls.cancel,
             Kind.PING: self._sessions.ping,
             Kind.BYE: self._sessions.bye,
             Kind.OFFER: offers.offer,
             Kind.WITHDRAW: offers.withdraw,
             Kind.DESCRIBE: offers.describe,
+        }
+        self._from_clients: Mapping[int, _Part] = {
+            **from_both,
+            **dict.fromkeys(_ANSWERS, self._questions.answer),
+        }
+        self._from_workers: Mapping[int, _Part] = {
+            **from_both,
+            **dict.fromkeys(_ANSWERS, self._calls.answer),
+            Kind.ASK: self._questions.ask,
+            Kind.JOIN: topics.join,
+            Kind.PART: topics.part,
+            Kind.EVENT: topics.publish,
         }
 
     def handle(self, event: Event, now: float) -> list[Action]:
@@ -101,9 +116,12 @@ class Core:
             self._stranger(peer_id, envelope, frames)
             return
         peer.heard = self.state.now
-        if envelope.stamp and peer.role is Role.WORKER:
-            peer.stamp = envelope.stamp
-        part = self._parts.get(envelope.kind)
+        if peer.role is Role.WORKER:
+            part = self._from_workers.get(envelope.kind)
+            if envelope.stamp:
+                peer.stamp = envelope.stamp
+        else:
+            part = self._from_clients.get(envelope.kind)
         if part is None:
             self._out_of_place(peer, envelope, frames)
         elif envelope.session not in (0, peer.session) and peer.role is Role.CLIENT:
@@ -139,12 +157,17 @@ class Core:
         """Answer what is no proper message; nothing else happens."""
         code = "version" if isinstance(error, VersionMismatch) else "protocol"
         numbers: dict[str, Any] = dict(error.__dict__)
-        worker = self.state.peers.get(peer_id)
-        if worker is not None and envelope is not None:
-            self._calls.spoilt(worker, envelope, str(error))
+        peer = self.state.peers.get(peer_id)
         about = {"session": envelope.session, "call": envelope.call} if envelope is not None else {}
+        if peer is not None and envelope is not None and envelope.kind in _ANSWERS:
+            self._spoilt(peer, envelope, str(error))
+            about = {"session": peer.session}  # not its call, which may be the number of a request, too
         self.state.refuse(peer_id, code, str(error), **about, **numbers)
         self.state.actions.append(Note(logging.DEBUG, "refused a message: %s", (str(error),)))
+
+    def _spoilt(self, peer: Peer, envelope: Envelope, why: str) -> None:
+        part = self._calls if peer.role is Role.WORKER else self._questions
+        part.spoilt(peer, envelope, why)
 
     def _unreachable(self, event: Unreachable) -> None:
         peer = self.state.peers.get(event.peer)
@@ -153,5 +176,7 @@ class Core:
         envelope = parse(event.header)
         if peer.role is Role.WORKER and envelope.kind == Kind.CALL:
             self._calls.undelivered(peer, envelope.session, envelope.call)
+        elif peer.role is Role.WORKER and envelope.kind == Kind.BEGUN:
+            self._calls.unintroduced(peer, envelope.session)
         if not (event.slow and peer.role is Role.WORKER):
             self._sessions.unreachable(event.peer, event.slow)

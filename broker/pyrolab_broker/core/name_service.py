@@ -7,6 +7,7 @@ from typing import Any
 
 from pyrolab.errors import NamingError, ProtocolError
 from pyrolab.protocol import codec, exceptions
+from pyrolab.protocol.call_body import CallBody
 from pyrolab.protocol.envelope import Kind
 from pyrolab.protocol.interface import Interface, Method, Parameter
 from pyrolab.protocol.limits import Limits
@@ -45,7 +46,7 @@ class NameService:
         except (NamingError, ProtocolError, AttributeError, TypeError, ValueError) as error:
             return Kind.RAISED, *codec.encode(exceptions.pack_exception(error))
 
-    def _method(self, call: codec.CallBody) -> Callable[..., Any]:
+    def _method(self, call: CallBody) -> Callable[..., Any]:
         name = call.steps[0] if len(call.steps) == 1 else None
         if call.verb != "call" or not isinstance(name, str) or name not in self._methods:
             known = ", ".join(self._methods)

@@ -16,6 +16,7 @@ from pyrolab_broker.core.events import Frame, Note
 from pyrolab_broker.core.name_service import INTERFACE
 from pyrolab_broker.core.peers import Peer, Role, Service
 from pyrolab_broker.core.state import State
+from pyrolab_broker.core.topics import Topics
 
 MAX_CREDIT = 1024
 #: Bytes of an interface, which the broker keeps for as long as the service is offered.
@@ -25,9 +26,10 @@ MAX_INTERFACE_BYTES = 1 << 20
 class Offers:
     """The services of all workers."""
 
-    def __init__(self, state: State, calls: Calls) -> None:
+    def __init__(self, state: State, calls: Calls, topics: Topics) -> None:
         self._state = state
         self._calls = calls
+        self._topics = topics
         self._own_interface, _ = codec.encode(INTERFACE.to_data())
 
     def offer(self, peer: Peer, envelope: Envelope, frames: list[Frame]) -> None:
@@ -43,7 +45,7 @@ class Offers:
         if service is None:
             service = Service(envelope.target, peer, credit, bytes(interface))
             state.services[envelope.target] = peer.services[envelope.target] = service
-        else:  # offered again: what waits for it goes on waiting
+        else:  # offered again: what waits for it goes on waiting, who has joined its topics stays
             service.interface = bytes(interface)
         state.actions.append(Note(logging.INFO, "%s offers %s", (str(peer), envelope.target.decode())))
         state.send(peer.id, Kind.RESULT, [msgpack.packb(None)], session=peer.session, call=envelope.call)
@@ -72,6 +74,7 @@ class Offers:
         service = peer.services.pop(envelope.target, None)
         if service is not None:
             self._calls.service_left(service, "was withdrawn by its worker")
+            self._topics.service_left(service)
 
     def describe(self, peer: Peer, envelope: Envelope, frames: list[Frame]) -> None:
         """A client asks for the interface of an object, or of whatever a name or tags stand for."""

@@ -47,8 +47,10 @@ class Peer:
     running: dict[tuple[int, int], Call] = field(default_factory=dict)
     #: A worker's services by object id.
     services: dict[bytes, Service] = field(default_factory=dict)
-    #: The workers that have seen calls of this client.
+    #: The connected workers that have been handed calls of this client, and know of it by BEGUN.
     touched: set[PeerId] = field(default_factory=set)
+    #: Whose events a client gets: object id and topic. The services' own `topics` say the same.
+    topics: set[tuple[bytes, int]] = field(default_factory=set)
     #: Until when the transport's suspicion that this peer has gone is checked.
     suspected_until: float = -math.inf
 
@@ -69,6 +71,8 @@ class Service:
     interface: bytes
     running: int = 0
     queue: FairQueue[Call] = field(default_factory=FairQueue)
+    #: The clients that get the events of each topic.
+    topics: dict[int, dict[PeerId, Peer]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)

@@ -13,6 +13,7 @@ from pyrolab_broker.core.calls import Calls
 from pyrolab_broker.core.events import Frame, Note, PeerId
 from pyrolab_broker.core.peers import Peer, Role
 from pyrolab_broker.core.state import State
+from pyrolab_broker.core.topics import Topics
 
 #: How long, and how often, a suspicion that a peer has gone is checked.
 SUSPICION_S = 1.0
@@ -28,9 +29,10 @@ MAX_HELLO_BYTES = 4096
 class Sessions:
     """The connected peers, and the places that they take."""
 
-    def __init__(self, state: State, calls: Calls) -> None:
+    def __init__(self, state: State, calls: Calls, topics: Topics) -> None:
         self._state = state
         self._calls = calls
+        self._topics = topics
 
     def hello(self, peer_id: PeerId, envelope: Envelope, frames: list[Frame]) -> None:
         """A peer introduces itself: it gets a session, or hears why not."""
@@ -45,7 +47,7 @@ class Sessions:
         if known is not None:
             self._welcome(known, envelope)
         elif self._has_place(peer_id, role, envelope):
-            about = {name: _shown(said[name]) for name in ABOUT if name in said}
+            about = {name: _shown(said[name]) for name in ABOUT if said.get(name) not in (None, "")}
             session = secrets.randbits(63) or 1
             peer = Peer(peer_id, session, role, about, state.now, state.now, envelope.stamp)
             state.peers[peer_id] = state.sessions(role)[session] = peer
@@ -130,9 +132,12 @@ class Sessions:
         del state.sessions(peer.role)[peer.session]
         state.actions.append(Note(logging.INFO, "%s %s", (str(peer), why)))
         if peer.role is Role.CLIENT:
+            self._topics.client_left(peer)
             self._calls.client_left(peer)
         else:
             self._calls.worker_left(peer, why)
+            for service in peer.services.values():
+                self._topics.service_left(service)
 
     def farewell(self) -> None:
         """Tell everybody that the broker ends."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 
 from pyrolab.errors import REFUSALS
-from pyrolab.protocol.envelope import Flag, Kind, pack
+from pyrolab.protocol.envelope import Envelope, Flag, Kind, pack
 from pyrolab_broker.core.events import Action, Frame, PeerId, Send
 from pyrolab_broker.core.name_service import NameService
 from pyrolab_broker.core.names import NameTable
@@ -55,11 +55,25 @@ class State:
         body = msgpack.packb({"code": code, "text": text, **numbers})
         self.send(peer, Kind.REFUSED, [body], session=session, call=call)
 
+    def caller(self, worker: Peer, envelope: Envelope) -> Peer | None:
+        """The client that a worker's message is for; None, and refused, if it has not called this worker."""
+        client = self.clients.get(envelope.session)
+        if client is not None and worker.id in client.touched:
+            return client
+        if wants_answer(envelope.flags):
+            code, text = ("gone", _NO_CLIENT) if client is None else ("denied", _NO_CALLER)
+            self.refuse(worker.id, code, text, envelope.session, envelope.call)
+        return None
+
     def wake_by(self, moment: float) -> None:
         """Ask for a `Tick` at `moment` or before."""
         self.wake_at = min(self.wake_at, moment)
 
 
 def wants_answer(flags: int) -> bool:
-    """Whether a client waits for the answer to a call with these flags."""
+    """Whether anybody waits for the answer to a call, or a question, with these flags."""
     return not flags & Flag.ONEWAY
+
+
+_NO_CLIENT = "no client has this session; it may have left"
+_NO_CALLER = "this client has called nothing here; a worker reaches those clients only that have called it"

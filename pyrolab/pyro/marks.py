@@ -1,0 +1,21 @@
+"""The mark for methods that a service calls back."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+Method = TypeVar("Method")
+
+#: The attribute of a function that `callback` sets.
+CALLBACK = "_pyroCallback"
+
+
+def callback(method: Method) -> Method:
+    """Log what this method raises here too, not only at the service that calls it back."""
+    setattr(getattr(method, "__func__", method), CALLBACK, True)
+    return method
+
+
+def is_callback(method: Any) -> bool:
+    """Whether a method, bound or not, is marked by `callback`."""
+    return bool(getattr(method, CALLBACK, False))
