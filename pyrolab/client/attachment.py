@@ -179,7 +179,7 @@ class Attachment:
 
         def attempt(message: Message, flags: int) -> None:
             outlook = self._outlook_of(self.connected())
-            self._check_session(outlook.connection, session)
+            self.check_session(outlook.connection, session)
             start = partial(self.start, outlook.connection, message, flags, settle)
             future.bind(outlook.connection, outlook.add(start))
 
@@ -217,7 +217,7 @@ class Attachment:
     def _attempt(self, message: Message, flags: int, session: int = 0) -> tuple[int, Any]:
         connection = self.connected()
         if session:
-            self._check_session(connection, session)
+            self.check_session(connection, session)
         self._check_answering()
         if self.dropped:
             self._let_go(connection)
@@ -231,7 +231,8 @@ class Attachment:
         return envelope.kind, self.codec.decode(frames[0], frames[1:])
 
     @staticmethod
-    def _check_session(connection: Connection, session: int) -> None:
+    def check_session(connection: Connection, session: int) -> None:
+        """Raise `ConnectionClosedError` for something that was held for another session."""
         if session not in (0, connection.session):
             raise ConnectionClosedError(
                 "this object was held by the service for a connection that has ended; get it again"
@@ -283,25 +284,17 @@ class Attachment:
     def _persist(
         self, attempt: Callable[..., Answered], message: Message, flags: int, session: int = 0
     ) -> Answered:
-        """Try again where it is safe: once what certainly did not run, as allowed what only reads."""
-        retries = self.max_retries
-        renewed = False
+        """Try again where it is safe."""
+        retries = None
         while True:
             try:
                 return attempt(message, flags, session) if session else attempt(message, flags)
-            except (ConnectionClosedError, ServiceGone) as error:
-                if not renewed and not session and self._may_renew(error):
-                    renewed = True
-                elif flags & Flag.READ and retries > 0 and not session:
-                    retries -= 1
-                else:
+            except CommunicationError as error:
+                retries = retries or Retries(self, flags, session)
+                if not retries.allowed_after(error):
                     raise
-            except CommunicationError:
-                if not flags & Flag.READ or retries <= 0:
-                    raise
-                retries -= 1
 
-    def _may_renew(self, error: CommunicationError) -> bool:
+    def may_renew(self, error: CommunicationError) -> bool:
         """Whether a new connection, or looking the name up again, may help."""
         if isinstance(error, ServiceGone):
             by_name = self.uri.protocol != "PYRO"
@@ -309,3 +302,27 @@ class Attachment:
                 self.release()
             return by_name
         return True
+
+
+class Retries:
+    """Which failures of one call may be followed by another try.
+
+    Once, what certainly did not run, on a new connection; as often as the proxy allows, what only reads.
+    """
+
+    def __init__(self, attachment: Attachment, flags: int, session: int) -> None:
+        self._attachment = attachment
+        self._left = attachment.max_retries if flags & Flag.READ else 0
+        self._bound = bool(session)
+        self._renewed = False
+
+    def allowed_after(self, error: CommunicationError) -> bool:
+        """Whether to try again after this error."""
+        lost = isinstance(error, (ConnectionClosedError, ServiceGone))
+        if lost and self._bound:
+            return False
+        if lost and not self._renewed and self._attachment.may_renew(error):
+            self._renewed = True
+            return True
+        self._left -= 1
+        return self._left >= 0

@@ -21,7 +21,7 @@ from pyrolab.protocol.names import Location
 #: How much longer than its deadline a caller waits for the broker's word on what became of its call.
 GRACE_S = 0.5
 _FOREVER_S = 3600.0
-_NO_WORD = "the deadline passed, and neither the service nor the broker has answered; the call may have run"
+NO_WORD = "the deadline passed, and neither the service nor the broker has answered; the call may have run"
 
 
 class Unasked(Protocol):
@@ -141,7 +141,7 @@ class Connection:
                 raise
             if not pending.done:
                 self.cancel(pending)
-                raise CallTimedOut(_NO_WORD, call=pending.number)
+                raise CallTimedOut(NO_WORD, call=pending.number)
         return self.answer_of(pending)
 
     @staticmethod
@@ -158,6 +158,26 @@ class Connection:
         """Read, or wait while another thread reads, until this call is done or the time is over."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._wait_for(pending, deadline, greedy=True)
+
+    def fileno(self) -> int:
+        """What becomes readable when something may have arrived; look with `drain` after each sending, too."""
+        return self._link.fileno()
+
+    def drain(self) -> bool:
+        """Take in what has arrived, without ever waiting. Returns False if another thread is at it."""
+        if not self._reading.acquire(blocking=False):
+            return False
+        outermost, self._is_read = not self._is_read, True
+        try:
+            while (message := self._link.receive()) is not None:
+                self._take_in(*message)
+        except CommunicationError as error:
+            self._lost(error)
+        finally:
+            self._is_read = not outermost
+            self._reading.release()
+            self._promote()
+        return True
 
     def listen(self) -> None:
         """Read, while nobody else does, for as long as the connection lasts."""

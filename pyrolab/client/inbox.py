@@ -97,12 +97,11 @@ class Inbox:
     def join(self, subscription: Subscription) -> None:
         """Ask the service for an event; raises what it raises."""
         attachment = self._here()
-        with self._lock:
-            self._all.add(subscription)
         topic, sequence, timestamp, values = attachment.invoke(
             subscription.steps, "join", subscription.arguments, session=subscription.session
         )
         with self._lock:
+            self._all.add(subscription)  # only now: a first connection must not join it as well
             subscription.joined(topic, sequence, timestamp, values)
             self._topics.setdefault(topic, []).append(weakref.ref(subscription))
             for early in self._early.pop(topic, ()):

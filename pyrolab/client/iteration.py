@@ -37,15 +37,19 @@ class RemoteIterator:
         while not self._items:
             if self._ended:
                 raise StopIteration
-            self._fetch(self._ask_for)
-            self._ask_for = min(2 * self._ask_for, _MOST_ITEMS)
+            self._fetch(self.due())
         return self._items.popleft()
+
+    def due(self) -> int:
+        """How many items to ask for now."""
+        due, self._ask_for = self._ask_for, min(2 * self._ask_for, _MOST_ITEMS)
+        return due
 
     def _fetch(self, *args: Any) -> None:
         held = self._held
         assert held is not None
         try:
-            self._take(self._invoke(held, args))
+            self.take(self._invoke(held, args))
         except Exception:
             self.close()
             raise
@@ -53,11 +57,26 @@ class RemoteIterator:
     def _invoke(self, held: HeldProxy, args: tuple[Any, ...]) -> Any:
         return held._attachment.invoke(held._steps, "next", args, None, Flag.NONE, held._session)
 
-    def _take(self, answer: Any) -> None:
+    def take(self, answer: Any) -> None:
+        """Take in what the service has sent."""
         items, ended = answer
         self._items.extend(items)
         if ended:
             self._end()
+
+    @property
+    def held(self) -> HeldProxy | None:
+        """What the service holds; None at the end."""
+        return self._held
+
+    @property
+    def has_items(self) -> bool:
+        """Whether there are items that have come already."""
+        return bool(self._items)
+
+    def pop(self) -> Any:
+        """The next item that has come already."""
+        return self._items.popleft()
 
     def send(self, value: Any) -> Any:
         """Send a value into the generator; returns its next item. Raises `StopIteration` at its end."""

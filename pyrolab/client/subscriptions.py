@@ -50,6 +50,8 @@ class Subscription:
         self.interruptions = 0
         self._sequence: int | None = None
         self._waiting: deque[Any] = deque()
+        #: Called, in the thread that reads, when there is something to get, and at the end.
+        self.on_arrival: Callable[[], object] = lambda: None
         self._arrived = threading.Condition()
         self._functions: list[Callable[..., object]] = []
         self._ended = False
@@ -89,6 +91,7 @@ class Subscription:
             self.missed += 1
         self._waiting.append(self._item(sequence, timestamp, values))
         self._arrived.notify_all()
+        self.on_arrival()
 
     def _call(
         self, function: Callable[..., object], sequence: int, timestamp: float, values: list[Any]
@@ -108,6 +111,7 @@ class Subscription:
         with self._arrived:
             self._ended = True
             self._arrived.notify_all()
+        self.on_arrival()
         self._inbox.part(self)
 
     # -- for its user ------------------------------------------------------------------------------------

@@ -229,6 +229,10 @@ class Link:
         if time.monotonic() - self._pinged >= self.heartbeat_s:
             self.tend()
 
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when something may have arrived."""
+        return _descriptor(self._socket)
+
     def wake(self) -> None:
         """End somebody's `wait`."""
         self._readiness.wake()

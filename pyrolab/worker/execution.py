@@ -7,10 +7,12 @@ service runs in the thread that received it.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import Any, Protocol
 
 import msgpack
@@ -252,10 +254,22 @@ class Executor:
         self.put(act)
 
 
+_HERE = os.path.dirname(__file__)
+
+
+def _of_the_service(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback without its outermost lines, which are of this package, and help nobody at the bench."""
+    inner = trace
+    while inner is not None and inner.tb_frame.f_code.co_filename.startswith(_HERE):
+        inner = inner.tb_next
+    return inner or trace
+
+
 def _refuse_to_pass_on(value: RemoteCallable) -> Any:
     raise SerializeError("a client's function can be called here, but not passed on; pass its result instead")
 
 
 def _packed(error: BaseException) -> list[Any]:
+    error.__traceback__ = _of_the_service(error.__traceback__)
     body, buffers = codec.encode(pack_exception(error))
     return [body, *buffers]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pydoc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,7 @@ def test_the_interface_comes_along(station: Any) -> None:
 
 def test_a_wrong_argument_fails_here_with_pythons_own_text(station: Any) -> None:
     here: Any = Station()
-    for attempt in (
+    attempts: tuple[Callable[[Any], Any], ...] = (
         lambda it: it.move(),
         lambda it: it.move(1, 2),
         lambda it: it.move(1, speed=2),
@@ -226,7 +227,8 @@ def test_a_wrong_argument_fails_here_with_pythons_own_text(station: Any) -> None
         lambda it: it.add(1, 2, 3),
         lambda it: it.kind(1),
         lambda it: it.ch_a.ramp(1, 2, 3),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(TypeError) as local:
             attempt(here)
         with pytest.raises(TypeError) as remote:
@@ -245,7 +247,8 @@ def test_ipython_and_jedi_list_the_members(
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     settings = Config()
     settings.HistoryManager.enabled = False
-    shell: Any = InteractiveShell(config=settings, user_ns={"station": station})
+    make_shell: Any = InteractiveShell
+    shell = make_shell(config=settings, user_ns={"station": station})
     for use_jedi in (True, False):
         shell.Completer.use_jedi = use_jedi
         with provisionalcompleter():

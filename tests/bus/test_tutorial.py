@@ -24,6 +24,7 @@ def test_the_library(bench_bus: Process) -> None:
             catalog.checkin("Dune")
         notes = "".join(vars(caught.value)["__notes__"])
         assert "library.py" in notes
+        assert "execution.py" not in notes, "lines of the worker's own help nobody"
         assert "_known" in notes
         with pytest.raises(ValueError, match="0 copies"):
             catalog.add_book("Emma", copies=0)

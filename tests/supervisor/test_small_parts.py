@@ -17,6 +17,7 @@ from pyrolab.supervisor.classes import daemon_class, extend_import_path, hides, 
 from pyrolab.supervisor.ports import who_listens
 from pyrolab.worker.daemon import Daemon
 from pyrolab.worker.exposure import behavior_of
+from pyrolab.worker.locking import LockableDaemon
 
 
 def test_the_last_lines_of_a_log(tmp_path: Path) -> None:
@@ -83,6 +84,8 @@ def test_the_configuration_may_say_it_differently_for_each_service(library: Path
     two = service_class("two", scope(parameters={"port": "COM2"}))
     assert behavior_of(one).instance_mode == "percall"
     assert behavior_of(two).instance_mode == "single"
+    assert behavior_of(two).exposure == "marked"
+    assert behavior_of(service_class("three", scope(exposure="public"))).exposure == "public"
     assert [vars(cls)["_autoconnect_params"] for cls in (one, two)] == [{"port": "COM1"}, {"port": "COM2"}]
     assert one.__name__ == "Scope"
     assert one.__mro__[1] is two.__mro__[1]
@@ -125,7 +128,7 @@ def test_a_file_beside_the_configuration_hides_no_module(library: Path) -> None:
 def test_daemons_of_pyrolab_and_of_ones_own(library: Path) -> None:
     assert daemon_class("d", DaemonConfiguration()) is Daemon
     lockable = daemon_class("d", DaemonConfiguration(module="pyrolab.daemon", classname="LockableDaemon"))
-    assert issubclass(lockable, Daemon)
+    assert lockable is LockableDaemon
     own = daemon_class("d", DaemonConfiguration(module="shelf_of_tests", classname="Hall"))
     assert issubclass(own, Daemon)
     with pytest.raises(ConfigurationError, match="not derived from"):

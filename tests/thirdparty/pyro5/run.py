@@ -46,6 +46,8 @@ class Result:
     verdict: Verdict
     remark: str
     seconds: float = 0.0
+    #: What went wrong, in detail.
+    trouble: str = ""
 
 
 def result_of(play: Play, folder: Path, side: Side) -> Result:
@@ -60,10 +62,14 @@ def result_of(play: Play, folder: Path, side: Side) -> Result:
     try:
         perform(play, folder, side)
     except Trouble as trouble:
-        return Result(play, Verdict.FAILED, str(trouble), time.monotonic() - start)
-    edited = side is Side.SWAPPED and play.edits
-    verdict = Verdict.EDITED if edited else Verdict.UNCHANGED
-    return Result(play, verdict, play.why if edited else "", time.monotonic() - start)
+        reason = play.not_yet if side is Side.SWAPPED else ""
+        return Result(play, Verdict.FAILED, reason or str(trouble), time.monotonic() - start, str(trouble))
+    seconds = time.monotonic() - start
+    if side is Side.SWAPPED and play.not_yet:
+        return Result(play, Verdict.FAILED, "it works: take its `not_yet` out of the table", seconds)
+    if side is Side.SWAPPED and play.edits:
+        return Result(play, Verdict.EDITED, play.why, seconds)
+    return Result(play, Verdict.UNCHANGED, "", seconds)
 
 
 def chosen(names: Sequence[str]) -> list[Play]:
@@ -107,7 +113,10 @@ def run(plays: Sequence[Play], folder: Path, side: Side) -> Iterator[Result]:
     for play in plays:
         print(f"{play.name:<32}", end="", flush=True)
         result = result_of(play, folder, side)
-        print(f"{result.verdict.value:<20}{result.seconds:6.1f} s  {result.remark}", flush=True)
+        print(
+            f"{result.verdict.value:<20}{result.seconds:6.1f} s  {result.trouble or result.remark}",
+            flush=True,
+        )
         yield result
 
 

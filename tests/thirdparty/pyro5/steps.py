@@ -50,6 +50,8 @@ def served(objects: int = 1) -> Word:
     return Either("Pyro daemon running", re.compile(r"(?s)" + r"served as PYRO:\S+@\S+\s.*?" * objects))
 
 
+#: Why some examples wait forever, or too long.
+SIDE_BY_SIDE = "calls to one object run one at a time, and this one needs them side by side"
 #: A remote traceback, under either heading.
 REMOTE = re.compile(r"(?i)remote traceback")
 #: For `Either`, where one side need not print anything.

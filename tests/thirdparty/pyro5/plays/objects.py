@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from thirdparty.pyro5.steps import Await, Either, End, Play, Run, Start, Type, served, times
+from thirdparty.pyro5.steps import SIDE_BY_SIDE, Await, Either, End, Play, Run, Start, Type, served, times
 from thirdparty.pyro5.swap import Edit
 
 AUTOPROXY = Play(
@@ -133,6 +133,7 @@ CIRCULAR = Play(
             says=["['passed on from A', 'passed on from B', 'passed on from C', 'complete at A']"],
         ),
     ],
+    not_yet=SIDE_BY_SIDE,
 )
 
 CUSTOM_SERIALIZATION = Play(
@@ -217,6 +218,7 @@ RESOURCETRACKING = Play(
     ],
     edits=(Edit("server.py", r"conn\.sock\.getpeername\(\)", "conn"),),
     why="a client has no socket at the daemon",
+    not_yet="a daemon's `clientDisconnect` is not called",
 )
 
 SHOPPINGCART = Play(

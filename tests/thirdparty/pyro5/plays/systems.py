@@ -7,7 +7,7 @@ import re
 import stat
 from pathlib import Path
 
-from thirdparty.pyro5.steps import Await, End, Play, Run, Start, served, times
+from thirdparty.pyro5.steps import SIDE_BY_SIDE, Await, End, Play, Run, Start, served, times
 from thirdparty.pyro5.swap import Edit, without_socketutil
 
 DISTRIBUTED_COMPUTING = [
@@ -28,6 +28,7 @@ DISTRIBUTED_COMPUTING = [
             ),
         ],
         adapted=(Edit("client.py", r"\b4?999999\b", "9999"),),
+        not_yet=SIDE_BY_SIDE,
     ),
     Play(
         "distributed-computing2",
@@ -63,6 +64,7 @@ MANDELBROT = Play(
     adapted=(Edit("client_asciizoom.py", r"duration = 30\.0", "duration = 3.0"),),
 )
 
+_UNIXSOCKET = "`Daemon` does not take `unixsocket`, not even as None"
 MESSAGEBUS = [
     Play(
         "messagebus",
@@ -86,6 +88,7 @@ MESSAGEBUS = [
                 ],
             ),
         ],
+        not_yet=_UNIXSOCKET,
     ),
     Play(
         "messagebus, many topics",
@@ -97,6 +100,7 @@ MESSAGEBUS = [
             ),
         ],
         folder="messagebus",
+        not_yet=_UNIXSOCKET,
     ),
 ]
 
@@ -114,6 +118,8 @@ NAMESERVERSTRESS = Play(
         ),
         End("stress", interrupt=True),
     ],
+    edits=(Edit("stress.py", r"Proxy\(nsuri\)", "locate_ns(nsuri.host, nsuri.port)"),),
+    why="`regex=` is known to what `locate_ns` returns, not to any `Proxy`",
 )
 
 NS_METADATA = Play(
@@ -141,6 +147,7 @@ NS_METADATA = Play(
     ],
     edits=(Edit("example.py", r"class:Pyro5\.nameserver\.NameServer", "class:NameServer"),),
     why="the name service is of another class",
+    not_yet="`PYROMETA:` does not find the name service itself",
 )
 
 
