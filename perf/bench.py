@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from perf import imports
+from perf import imports, proxies
 from perf.figures import Point, Run, Series, Unit
 from perf.load import Load
 from perf.rounds import Effort, Trial, interleave
@@ -25,6 +25,7 @@ FULL = {
     "pipeline": Effort(21, 0.08, 20),
     "clients": Effort(9, 0.25, 18),
     "services": Effort(31, 0.05, 15),
+    "proxies": Effort(21, 0.1, 15),
     "imports": Effort(9, 0, 12),
 }
 QUICK = {
@@ -33,6 +34,7 @@ QUICK = {
     "pipeline": Effort(2, 0.02, 2),
     "clients": Effort(1, 0.08, 2),
     "services": Effort(2, 0.02, 2),
+    "proxies": Effort(1, 0.02, 2),
     "imports": Effort(1, 0, 2),
 }
 
@@ -42,7 +44,7 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-Baseline = Callable[[Point], Point]
+Baseline = Callable[[Point], Point | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,14 @@ def _with_services(measure: Callable[[], Mapping[str, float]], count: int) -> Ma
     return {f"services_{count}": measure()[EMPTY.key]}
 
 
+def proxying(bench: Bench, effort: Effort) -> None:
+    """What a proxy does beyond a plain call, by ways to use one bus."""
+    bench.say("starting a bus for proxies")
+    with proxies.running() as address:
+        for title, trials in proxies.groups(address, effort.slice_s):
+            bench.measure(title, trials, effort, proxies.UNITS, proxies.baseline)
+
+
 def importing(bench: Bench, effort: Effort) -> None:
     """The time until a name can be used, in a fresh interpreter."""
     baseline = next(reversed(imports.STATEMENTS))
@@ -198,7 +208,8 @@ GROUPS: dict[str, Callable[[Bench, Effort], None]] = {
     "pipeline": pipeline,
     "clients": clients,
     "services": services,
+    "proxies": proxying,
     "imports": importing,
 }
 #: Groups that need no running system.
-ALONE = frozenset({"imports"})
+ALONE = frozenset({"proxies", "imports"})

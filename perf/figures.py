@@ -20,6 +20,7 @@ class Unit(Enum):
     MILLISECONDS = "ms"
     MEGABYTES_PER_SECOND = "MB/s"
     CALLS_PER_SECOND = "calls/s"
+    ITEMS_PER_SECOND = "items/s"
     MODULES = "modules"
 
 

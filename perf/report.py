@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from perf import proxies
 from perf.bench import CLIENTS, SERVICES, plural
 from perf.figures import Point, Run, Series
 from perf.imports import IMPORT, LOADED
@@ -81,6 +82,27 @@ LAYOUTS = (
         "Services registered, p50 of an empty call",
         {f"services_{count}": plural(count, "service") for count in SERVICES},
         "× is against the same system with one service in the same rounds.",
+    ),
+    Layout(
+        "What a proxy does, p50",
+        {proxies.LATENCY: "", proxies.COLD: "the first call"},
+        "Ways to use one bus; × is against an empty call in the same rounds.",
+    ),
+    Layout(
+        f"{proxies.THREADS} threads",
+        {proxies.SHARED: "calls per second, all together"},
+        "× is against a proxy for each thread.",
+    ),
+    Layout("Items", {proxies.ITEMS: "items per second"}, "× is against a call for each item."),
+    Layout(
+        f"Interface of {proxies.MEMBERS} members",
+        {proxies.LEARN: "until it is known"},
+        "From nothing to a connected proxy that knows all signatures and docstrings.",
+    ),
+    Layout(
+        f"{DEPTH} calls in flight",
+        {proxies.FLIGHT: "calls per second"},
+        "One service that takes many calls at a time; × is against futures of a plain proxy.",
     ),
     Layout(
         "Importing",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from perf import proxies
 from perf.figures import Point, Run
 from perf.imports import IMPORT, LOADED
 from perf.statistics import Summary, ratio, summarize
@@ -100,6 +101,45 @@ TARGETS = (
         _ours("services_1"),
         Bound.AT_MOST,
         1.1,
+    ),
+    Target(
+        "property read, p50, against an empty call",
+        Point(proxies.LATENCY, proxies.PROPERTY),
+        Point(proxies.LATENCY, proxies.EMPTY),
+        Bound.AT_MOST,
+        1.05,
+    ),
+    Target(
+        f"{proxies.THREADS} threads with one proxy, calls/s, against a proxy for each",
+        Point(proxies.SHARED, proxies.ONE_PROXY),
+        Point(proxies.SHARED, proxies.OWN_PROXIES),
+        Bound.AT_LEAST,
+        0.9,
+    ),
+    Target(
+        "items of a generator", Point(proxies.ITEMS, proxies.GENERATOR), None, Bound.AT_LEAST, 5000, "items/s"
+    ),
+    Target(
+        "first call of a new proxy, connection and interface included, against an empty call",
+        Point(proxies.COLD, proxies.FIRST_BY_URI),
+        Point(proxies.COLD, proxies.EMPTY),
+        Bound.AT_MOST,
+        6,
+    ),
+    Target(
+        f"interface of {proxies.MEMBERS} members learned",
+        Point(proxies.LEARN, proxies.LEARNING),
+        None,
+        Bound.AT_MOST,
+        30,
+        "ms",
+    ),
+    Target(
+        "AsyncProxy with 100 calls in flight, calls/s, against futures",
+        Point(proxies.FLIGHT, proxies.ASYNC),
+        Point(proxies.FLIGHT, proxies.FUTURES),
+        Bound.AT_LEAST,
+        0.8,
     ),
     Target("import pyrolab.api", Point(IMPORT, "pyrolab.api"), None, Bound.AT_MOST, 120, "ms"),
     Target(

@@ -65,9 +65,9 @@ class System(ABC):
     def connect(address: Address) -> Client:
         """A client of the first service."""
 
-    def spawn(self, *arguments: str) -> dict[str, Any]:
-        """Start a process of this system's own module; what it said when it was ready."""
-        child = Child(type(self).__module__, *arguments)
+    def spawn(self, *arguments: str, module: str = "") -> dict[str, Any]:
+        """Start a process of this system's own module, or of another; what it said when it was ready."""
+        child = Child(module or type(self).__module__, *arguments)
         self._children.append(child)
         return child.facts
 

@@ -26,8 +26,11 @@ class PyroLabBus(System):
     many_services = True
 
     def start(self, services: int = 1) -> Address:
-        broker = self.spawn("broker")
-        self.address = {**broker, **self.spawn("worker", broker["nameserver"], str(services))}
+        broker = self.spawn("broker", module=__spec__.name)
+        self.address = {
+            **broker,
+            **self.spawn("worker", broker["nameserver"], str(services), module=__spec__.name),
+        }
         return self.address
 
     @staticmethod

@@ -74,6 +74,7 @@ class Post(Protocol):
 
     def send(self, frames: Sequence[Any]) -> bool:
         """Send now; whether there is a connection."""
+        ...
 
     def read_until(self, question: Question, timeout_s: float) -> None:
         """Read the connection if nobody else does, else wait; return when answered, or after a while."""

@@ -54,6 +54,7 @@ class Mailroom(Protocol):
 
     def send(self, frames: Sequence[Any]) -> bool:
         """Send something of the service's own; whether there is a connection."""
+        ...
 
     def read_for(self, executor: Executor) -> Job | Callable[[], object] | None:
         """Read for everybody until there is something for `executor`; None if somebody else reads."""

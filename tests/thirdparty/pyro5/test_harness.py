@@ -244,10 +244,28 @@ def test_a_failure_is_a_result_and_a_code(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(runner, "perform", fail)
     monkeypatch.setattr(runner, "examples", Path)
     assert runner.main(["attributes", "ssl", "robots"]) == 0
-    assert runner.main(["attributes", "banks", "benchmark"]) == 1
+    assert runner.main(["attributes", "banks", "hugetransfer"]) == 1
     printed = capsys.readouterr().out
     assert re.search(r"banks +fails +0\.0 s  it went wrong", printed)
-    assert re.search(r"benchmark +works with an edit .*no `Pyro5.socketutil`", printed)
+    assert re.search(r"hugetransfer +works with an edit .*no `Pyro5.socketutil`", printed)
     assert re.search(r"ssl +absent by design .*no SSL", printed)
     assert "3 examples: 1 works unchanged, 1 works with an edit, 1 fails." in printed
     assert summary([]) == "0 examples: ."
+
+
+def test_what_is_known_not_to_work_yet_fails_with_its_reason_and_also_if_it_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = Play("made up", [Run("client.py")], not_yet="it is not built")
+    monkeypatch.setattr(runner, "perform", lambda *arguments: None)
+    worked = runner.result_of(made, Path(), Side.SWAPPED)
+    assert (worked.verdict, worked.remark[:8]) == (Verdict.FAILED, "it works")
+    assert runner.result_of(made, Path(), Side.ORIGINAL).verdict is Verdict.UNCHANGED
+
+    def fail(play: Play, folder: Path, side: Side) -> None:
+        raise Trouble("details")
+
+    monkeypatch.setattr(runner, "perform", fail)
+    failed = runner.result_of(made, Path(), Side.SWAPPED)
+    assert (failed.verdict, failed.remark, failed.trouble) == (Verdict.FAILED, "it is not built", "details")
+    assert runner.result_of(made, Path(), Side.ORIGINAL).remark == "details"
