@@ -80,7 +80,7 @@ class ReferenceGone(NotExecuted, LookupError):
 
 
 class WouldDeadlock(NotExecuted, RuntimeError):
-    """The service waits for this very callback, so it could never answer; call it after the callback."""
+    """The service waits for what is running here, so it could never answer; return first, then call it."""
 
 
 class CallExpired(NotExecuted, TimeoutError):

@@ -48,7 +48,7 @@ class AsyncSide:
     ) -> Any:
         """One call; raises what the service raised. Cancelling the task cancels the call."""
         args, kwargs = _callable_from_threads(args, kwargs or {})
-        message = self.attachment.packed(steps, verb, args, kwargs)
+        message = self.attachment.packed(steps, verb, args, kwargs, waits=True)
         retries = None
         while True:
             try:

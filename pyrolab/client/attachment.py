@@ -16,15 +16,20 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from pyrolab.client.callables import answering
 from pyrolab.client.calls import Pending
 from pyrolab.client.connection import Connection
 from pyrolab.client.deadlines import deadline_here
 from pyrolab.client.futures import Outlook, RemoteFuture
 from pyrolab.client.inbox import Inbox
 from pyrolab.client.shape import Shape
-from pyrolab.errors import CommunicationError, ConnectionClosedError, ServiceGone, WouldDeadlock
-from pyrolab.link import context, defaults
+from pyrolab.errors import (
+    CommunicationError,
+    ConnectionClosedError,
+    MessageTooLargeError,
+    ProtocolError,
+    ServiceGone,
+)
+from pyrolab.link import context, defaults, waiting
 from pyrolab.link.finding import broker_location
 from pyrolab.protocol import codec
 from pyrolab.protocol.call_body import Step
@@ -158,16 +163,28 @@ class Attachment:
         session: int = 0,
     ) -> Any:
         """One call; raises what the service raised. With a `session`, in that one or not at all."""
-        kind, value = self._persist(self._attempt, self.packed(steps, verb, args, kwargs), flags, session)
+        message = self.packed(steps, verb, args, kwargs, waits=not flags & Flag.ONEWAY)
+        kind, value = self._persist(self._attempt, message, flags, session)
         if kind == Kind.RAISED:  # outside of what may be tried again: the service raised it
             raise unpack_exception(value)
         return value
 
     def packed(
-        self, steps: Sequence[Step], verb: str, args: Sequence[Any], kwargs: dict[str, Any] | None
+        self,
+        steps: Sequence[Step],
+        verb: str,
+        args: Sequence[Any],
+        kwargs: dict[str, Any] | None,
+        waits: bool = False,
     ) -> Message:
-        """The body and buffers of a call. Raises `SerializeError` for what cannot travel."""
-        body, buffers = self.codec.encode_call(steps, args, kwargs, verb, context.outgoing())
+        """The body and buffers of a call, which `waits` for its answer or not.
+
+        Raises `SerializeError` for what cannot travel.
+        """
+        along = waiting.with_chain(context.outgoing()) if waits else context.outgoing()
+        body, buffers = self.codec.encode_call(steps, args, kwargs, verb, along)
+        if defaults.max_message_bytes is not None:
+            _check_size([body, *buffers], defaults.max_message_bytes)
         return [body, *buffers]
 
     def begin(self, message: Message, flags: int, session: int = 0) -> RemoteFuture:
@@ -194,7 +211,6 @@ class Attachment:
         on_done: Callable[[Pending], None] | None = None,
     ) -> Pending:
         """Send a call over a connection of this attachment."""
-        self._check_answering()
         if self.dropped:
             self._let_go(connection)
         if self.callables.unsent:
@@ -203,9 +219,17 @@ class Attachment:
 
     def value_of(self, envelope: Envelope, frames: list[Any]) -> Any:
         """The value in an answer. Raises the exception in it, if it is one."""
-        value = self.codec.decode(frames[0], frames[1:])
+        value = self._value_in(envelope, frames)
         if envelope.kind == Kind.RAISED:
             raise unpack_exception(value)
+        return value
+
+    def _value_in(self, envelope: Envelope, frames: list[Any]) -> Any:
+        value = self.codec.decode(frames[0], frames[1:])
+        notes = None
+        if envelope.flags & Flag.ANNOTATED and envelope.kind == Kind.RESULT:
+            value, notes = _annotated(value)
+        context.incoming_response(notes)
         return value
 
     def _outlook_of(self, connection: Connection) -> Outlook:
@@ -218,7 +242,8 @@ class Attachment:
         connection = self.connected()
         if session:
             self.check_session(connection, session)
-        self._check_answering()
+        if not flags & Flag.ONEWAY:
+            waiting.check(self.target, self.uri.object)
         if self.dropped:
             self._let_go(connection)
         if self.callables.unsent:
@@ -226,9 +251,10 @@ class Attachment:
         deadline_s = deadline_here(self.timeout_s)
         pending = connection.start(self.target, message, flags=flags, budget_s=deadline_s)
         if flags & Flag.ONEWAY:
+            context.incoming_response(None)
             return Kind.RESULT, None
         envelope, frames = connection.wait(pending, deadline_s)
-        return envelope.kind, self.codec.decode(frames[0], frames[1:])
+        return envelope.kind, self._value_in(envelope, frames)
 
     @staticmethod
     def check_session(connection: Connection, session: int) -> None:
@@ -236,15 +262,6 @@ class Attachment:
         if session not in (0, connection.session):
             raise ConnectionClosedError(
                 "this object was held by the service for a connection that has ended; get it again"
-            )
-
-    def _check_answering(self) -> None:
-        """Raise `WouldDeadlock` in a function for which this very service waits."""
-        waiting = answering.get()
-        if waiting is not None and waiting == (self.uri.location, self.target):
-            raise WouldDeadlock(
-                f"{self.uri.object} waits for the function that is running, so it cannot answer a call now; "
-                "return from the function first, or call in another thread"
             )
 
     def _let_be_called(self, connection: Connection) -> None:
@@ -302,6 +319,22 @@ class Attachment:
                 self.release()
             return by_name
         return True
+
+
+def _annotated(value: Any) -> tuple[Any, Any]:
+    if type(value) is not list or len(value) != 2:
+        raise ProtocolError("an answer with annotations is an array of its value and a map")
+    return value[0], value[1]
+
+
+def _check_size(message: Message, limit: int) -> None:
+    size = sum(memoryview(frame).nbytes for frame in message)
+    if size > limit:
+        raise MessageTooLargeError(
+            f"the call has {size} bytes, and config.MAX_MESSAGE_SIZE is {limit}; send less, or raise it",
+            size=size,
+            limit=limit,
+        )
 
 
 class Retries:

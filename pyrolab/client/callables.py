@@ -6,7 +6,6 @@ go or the connection ends.
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import secrets
 from collections.abc import Callable
@@ -16,16 +15,13 @@ import msgpack
 
 from pyrolab.client.runner import Runner
 from pyrolab.errors import CommunicationError, ProtocolError, SerializeError
+from pyrolab.link import waiting
 from pyrolab.protocol.codec import Codec
 from pyrolab.protocol.envelope import Envelope, Flag, Kind
 from pyrolab.protocol.exceptions import pack_exception
 
 log = logging.getLogger("pyrolab.client")
 
-#: The service that waits for the function which is running in this thread, as broker and object id.
-answering: contextvars.ContextVar[tuple[Any, bytes] | None] = contextvars.ContextVar(
-    "pyrolab_answering", default=None
-)
 #: Sends an answer: the question, the kind of the answer, and its frames.
 Reply = Callable[[Envelope, Kind, list[Any]], None]
 
@@ -60,14 +56,12 @@ class Callables:
         for number in self._of_session.pop(session, ()):
             self._functions.pop(number, None)
 
-    def asked(
-        self, envelope: Envelope, frames: list[Any], codec: Codec, service: tuple[Any, bytes], reply: Reply
-    ) -> None:
+    def asked(self, envelope: Envelope, frames: list[Any], codec: Codec, service: str, reply: Reply) -> None:
         """A question has come; it is answered soon, in another thread."""
         self._runner.put(lambda: self._answer(envelope, frames, codec, service, reply))
 
     def _answer(
-        self, envelope: Envelope, frames: list[Any], codec: Codec, service: tuple[Any, bytes], reply: Reply
+        self, envelope: Envelope, frames: list[Any], codec: Codec, service: str, reply: Reply
     ) -> None:
         try:
             number, verb, args, kwargs = _question(codec.decode(frames[0], frames[1:]))
@@ -82,11 +76,8 @@ class Callables:
             refused = {"code": "gone", "text": "the client does not have this function any longer"}
             reply(envelope, Kind.REFUSED, [msgpack.packb(refused)])
             return
-        token = answering.set(service if envelope.token else None)
-        try:
+        with waiting.waits(service if envelope.token else None):
             kind, answer = _outcome(function, args, kwargs, codec)
-        finally:
-            answering.reset(token)
         if not envelope.flags & Flag.ONEWAY:
             try:
                 reply(envelope, kind, answer)

@@ -160,7 +160,7 @@ class Connection:
         self._wait_for(pending, deadline, greedy=True)
 
     def fileno(self) -> int:
-        """What becomes readable when something may have arrived; look with `drain` after each sending, too."""
+        """What becomes readable when something may have arrived; `drain` after each sending, too."""
         return self._link.fileno()
 
     def drain(self) -> bool:

@@ -57,7 +57,7 @@ class Inbox:
             return
         match envelope.kind:
             case Kind.ASK:
-                service = (attachment.uri.location, attachment.target)
+                service = attachment.target.decode("utf-8", "replace")
                 self.callables.asked(envelope, frames, attachment.codec, service, connection.reply)
             case Kind.EVENT:
                 self._event(envelope.number, frames)

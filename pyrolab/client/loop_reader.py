@@ -35,7 +35,7 @@ class LoopReader:
             threading.Thread(target=connection.listen, name="pyrolab-listener", daemon=True).start()
 
     def expect(self) -> None:
-        """Something has been sent: look soon, because sending may swallow the sign that something has come."""
+        """Something has been sent: look soon, because sending may swallow the sign of what has come."""
         if not self._expected:
             self._expected = True
             self.loop.call_soon(self._read)

@@ -62,6 +62,11 @@ class Proxy(Node):
     def _pyroMaxRetries(self, retries: int) -> None:
         self._attachment.max_retries = retries
 
+    @property
+    def _pyroOneway(self) -> set[str]:
+        """The methods that are not waited for."""
+        return {name for name, method in self._known_shape().methods.items() if method.oneway}
+
     # -- connecting ----------------------------------------------------------------------------------
 
     @property

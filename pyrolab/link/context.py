@@ -83,7 +83,8 @@ def outgoing_response() -> dict[str, bytes] | None:
 
 def incoming_response(data: Any) -> None:
     """Keep the annotations that came with an answer, or None. Raises `ProtocolError` if they are none."""
-    response_annotations.set(None)
+    if _response_now() is not None:
+        response_annotations.set(None)
     if data is not None:
         _check(data, (bytes,), ProtocolError)
         response_annotations.set(data)

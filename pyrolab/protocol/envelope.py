@@ -63,6 +63,7 @@ class Flag:
     READ: Final = 1  #: changes nothing: may be repeated, and passes a reservation
     ONEWAY: Final = 2  #: nobody waits for an answer
     URGENT: Final = 4  #: runs beside whatever is running
+    ANNOTATED: Final = 8  #: of an answer: the body is an array of the value and a map of annotations
 
 
 class Envelope(NamedTuple):

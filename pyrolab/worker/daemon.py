@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 import msgpack
 
 from pyrolab.errors import DaemonError
+from pyrolab.link import context
 from pyrolab.link.finding import broker_location
 from pyrolab.protocol import codec, codes
 from pyrolab.protocol.names import URI, Location, check_name, new_object_id
 from pyrolab.worker import registry
+from pyrolab.worker.context import Client
 from pyrolab.worker.execution import Executor
 from pyrolab.worker.hosting import Hosted
 from pyrolab.worker.reception import Reception
@@ -32,7 +34,8 @@ class Daemon:
 
     Without it, the broker is found as everywhere: `PYROLAB_NAMESERVER`, the user's configuration,
     localhost:9090. If no broker runs yet, that is logged, and the daemon connects as soon as there is one.
-    `host` and `port` are where Pyro's daemon would listen; this one does not, and ignores them.
+    `host` and `port` are where Pyro's daemon would listen; this one does not, and ignores them. Raises
+    `DaemonError` for a `unixsocket`.
     """
 
     def __init__(
@@ -42,7 +45,12 @@ class Daemon:
         nameserver: str | Location | None = None,
         *,
         name: str = "",
+        unixsocket: None = None,
     ) -> None:
+        if unixsocket is not None:
+            raise DaemonError(
+                "a daemon listens on no socket but connects to the broker; leave unixsocket out"
+            )
         self._location = nameserver if isinstance(nameserver, Location) else broker_location(nameserver)
         self._hosted: dict[str, Executor] = {}
         self._ids_by_subject: dict[int, str] = {}
@@ -102,7 +110,23 @@ class Daemon:
     def _prepared(self, hosted: Hosted) -> Hosted:
         """Give a hosted object what this kind of daemon gives; kinds derived from it may give more."""
         hosted.instances.adopt = lambda instance: self._adopt(instance, hosted)
+        hosted.on_session_ended.append(self.clientDisconnect)
+        if type(self).annotations is not Daemon.annotations:
+            hosted.annotations = self._annotated
         return hosted
+
+    def annotations(self) -> dict[str, bytes]:
+        """What to send along with each answer; for daemons of your own. Nothing, as it comes."""
+        return {}
+
+    def _annotated(self) -> dict[str, bytes]:
+        return {**self.annotations(), **(context.outgoing_response() or {})}
+
+    def clientDisconnect(self, conn: Client) -> None:
+        """A client has gone that had called a service here; for daemons of your own.
+
+        Called in the thread of each service that it had called.
+        """
 
     def _adopt(self, instance: Any, hosted: Hosted) -> None:
         """Let an object know where it is hosted, as far as it can hold that."""

@@ -20,7 +20,7 @@ import msgpack
 from pyrolab.errors import SerializeError
 from pyrolab.link.link import clock_ms
 from pyrolab.protocol import codec, codes
-from pyrolab.protocol.envelope import NO_DEADLINE, Envelope, Kind, pack
+from pyrolab.protocol.envelope import NO_DEADLINE, Envelope, Flag, Kind, pack
 from pyrolab.protocol.exceptions import pack_exception
 from pyrolab.worker.asking import Questions, RemoteCallable, read_reference
 from pyrolab.worker.context import Client, CurrentCall, current_call, enter_call
@@ -156,11 +156,11 @@ class Executor:
         self._asleep = False
 
     def _carry_out(self, job: Job) -> None:
-        kind, frames = self._outcome(job)
+        kind, flags, frames = self._outcome(job)
         envelope = job.envelope
         header = pack(
             kind,
-            envelope.flags,
+            envelope.flags | flags,
             max(len(frames) - 1, 0),
             envelope.session,
             envelope.call,
@@ -172,17 +172,17 @@ class Executor:
         )
         self._mailroom.answer(job, [header, *frames])
 
-    def _outcome(self, job: Job) -> tuple[Kind, list[Any]]:
-        """The answer's kind, and its body and buffers."""
+    def _outcome(self, job: Job) -> tuple[Kind, int, list[Any]]:
+        """The answer's kind, further flags, and its body and buffers."""
         refused = self._refusal(job)
         if refused is not None:
-            return Kind.REFUSED, [msgpack.packb(refused)]
+            return Kind.REFUSED, Flag.NONE, [msgpack.packb(refused)]
         enter_call(job.call)
         try:
-            body, buffers = self.hosted.answer(job.frames[0], job.frames[1:], job.call)
+            flags, body, buffers = self.hosted.answer(job.frames[0], job.frames[1:], job.call)
         except BaseException as error:  # noqa: BLE001 - SystemExit of a service is its caller's to see, not our end
-            return Kind.RAISED, _packed(error)
-        return Kind.RESULT, [body, *buffers]
+            return Kind.RAISED, Flag.NONE, _packed(error)
+        return Kind.RESULT, flags, [body, *buffers]
 
     def _refusal(self, job: Job) -> dict[str, Any] | None:
         """Why this call must not start any more."""

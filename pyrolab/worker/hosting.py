@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from pyrolab.errors import ProtocolError, SerializeError
 from pyrolab.link import context as travelling
+from pyrolab.link import waiting
 from pyrolab.protocol import call_body
 from pyrolab.protocol.call_body import CallBody, Step, path_text
 from pyrolab.protocol.codec import Buffer
+from pyrolab.protocol.envelope import Flag
 from pyrolab.protocol.exceptions import pack_exception
 from pyrolab.protocol.interface import Interface
 from pyrolab.protocol.names import Location
@@ -27,6 +29,10 @@ from pyrolab.worker.topics import Topics
 from pyrolab.worker.views import Views, not_offered
 
 log = logging.getLogger("pyrolab.worker")
+
+
+#: Flags, body and buffers of an answer.
+Answer: TypeAlias = "tuple[int, bytes, list[Buffer]]"
 
 
 class Guard(Protocol):
@@ -58,9 +64,10 @@ class Hosted:
         self._call = CurrentCall(0, 0)
         self._root: Any = None
         self._origin = ""
-        self._has_context = False
         #: Refuses what somebody must not do now; None lets everything through.
         self.lock: Guard | None = None
+        #: What a daemon adds to each answer; None if it adds nothing.
+        self.annotations: Callable[[], dict[str, bytes]] | None = None
         self.on_session_ended: list[Callable[[Client], None]] = []
         self.topics = Topics(self._views)
         self._stand_ins = StandIns(self._views, location, self._hold, self._reach)
@@ -68,13 +75,12 @@ class Hosted:
 
     # -- answering -----------------------------------------------------------------------------------
 
-    def answer(self, body: Any, buffers: Sequence[Any], current: CurrentCall) -> tuple[bytes, list[Buffer]]:
+    def answer(self, body: Any, buffers: Sequence[Any], current: CurrentCall) -> Answer:
         """Do what a call asks for, and return its answer, packed. Raises what the service raises."""
         self._call = current
         call = self.codec.decode_call(body, buffers)
-        if call.context is not None or self._has_context:
-            self._has_context = call.context is not None
-            travelling.incoming(call.context)
+        travelling.incoming(call.context)
+        waiting.enter(self.object_id, call.context)
         try:
             value = self._carry_out(call)
             return self._packed(call, value)
@@ -82,10 +88,13 @@ class Hosted:
             root, self._root = self._root, None
             self.instances.call_ended(root)
 
-    def _packed(self, call: CallBody, value: Any) -> tuple[bytes, list[Buffer]]:
+    def _packed(self, call: CallBody, value: Any) -> Answer:
         try:
             self._origin = _name_of(call)
-            return self.codec.encode(value)
+            notes = travelling.outgoing_response() if self.annotations is None else self.annotations()
+            if notes:
+                return Flag.ANNOTATED, *self.codec.encode([value, notes])
+            return Flag.NONE, *self.codec.encode(value)
         except SerializeError as error:
             if call.verb != "next":
                 raise _renamed(error, "value", self._origin) from None

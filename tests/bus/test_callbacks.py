@@ -74,7 +74,7 @@ def test_a_client_that_dies_in_a_callback_ends_the_call(station: Any, station_bu
 
 
 def test_a_call_to_the_waiting_service_would_never_end_and_says_so(station: Any) -> None:
-    with pytest.raises(WouldDeadlock, match="waits for the function"):
+    with pytest.raises(WouldDeadlock, match="waits for what is running"):
         station.each(lambda number: station.add(number), 1)
     assert station.ping()
 

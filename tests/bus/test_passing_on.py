@@ -12,7 +12,7 @@ import pytest
 
 from live import Process
 from pyrolab.api import Daemon, LockableDaemon, Proxy, behavior, current_call, expose
-from pyrolab.errors import DaemonError, LockedError
+from pyrolab.errors import DaemonError, LockedError, WouldDeadlock
 
 
 @expose
@@ -87,6 +87,33 @@ def test_proxies_and_registered_objects_are_arguments(daemon: Daemon) -> None:
         daemon.unregister(thing)
         with pytest.raises(TypeError, match="cannot travel"):
             factory.ask(thing)
+
+
+@behavior(instance_mode="single")
+@expose
+class Link:
+    """One of several services that call each other."""
+
+    def __init__(self) -> None:
+        self.next: Any = None
+
+    def round(self, visited: list[str]) -> list[str]:
+        """Go on to the next one."""
+        return list(self.next.round([*visited, self._pyroId]))  # type: ignore[attr-defined]
+
+
+def test_a_circle_of_calls_is_an_error_where_it_closes(daemon: Daemon) -> None:
+    links = [Link() for _ in range(3)]
+    uris = [daemon.register(link, f"link{number}_of_tests") for number, link in enumerate(links)]
+    for link, uri in zip(links, [*uris[1:], uris[0]], strict=True):
+        link.next = Proxy(uri)
+    with Proxy(uris[0]) as first:
+        with pytest.raises(WouldDeadlock, match="link0_of_tests waits for what is running"):
+            first.round([])
+        with pytest.raises(WouldDeadlock):
+            first.round([])
+    for link in links:
+        link.next._pyroRelease()
 
 
 def test_a_weakly_registered_object_goes_with_its_owner(daemon: Daemon) -> None:

@@ -106,12 +106,15 @@ class Offers:
 
     def _by_tags(self, tags: list[str]) -> bytes:
         found = self._state.names.with_metadata(tags)
-        offered = [id for entry in found.values() if (id := _object_of(entry.uri)) in self._state.services]
+        offered = [id for entry in found.values() if self._is_here(id := _object_of(entry.uri))]
         if not offered:
             raise NamingError(
                 f"no live service has the tags {', '.join(tags)}; `pyrolab nslist` shows them all"
             )
         return offered[0]
+
+    def _is_here(self, object_id: bytes) -> bool:
+        return object_id in self._state.services or object_id == NAME_SERVICE.encode()
 
 
 def _object_of(uri: str) -> bytes:

@@ -148,7 +148,6 @@ BENCHMARK = Play(
     adapted=(Edit("connections.py", "000$", "00"),),
     edits=without_socketutil("server.py"),
     why="no `Pyro5.socketutil`: a daemon needs no address",
-    not_yet="a proxy has no `_pyroOneway`",
 )
 
 CALLCONTEXT = Play(
@@ -176,7 +175,6 @@ CALLCONTEXT = Play(
         ),
         Await("server", "'XYZZ': b'custom annotation from client (2)'"),
     ],
-    not_yet="answers carry no annotations, and a daemon's `annotations()` is not asked for any",
 )
 
 ECHOSERVER = Play(
@@ -271,7 +269,6 @@ MAXSIZE = Play(
             ],
         ),
     ],
-    not_yet="`MAX_MESSAGE_SIZE` is not looked at",
 )
 
 ONEWAY = [

@@ -218,7 +218,6 @@ RESOURCETRACKING = Play(
     ],
     edits=(Edit("server.py", r"conn\.sock\.getpeername\(\)", "conn"),),
     why="a client has no socket at the daemon",
-    not_yet="a daemon's `clientDisconnect` is not called",
 )
 
 SHOPPINGCART = Play(

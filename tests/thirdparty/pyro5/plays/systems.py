@@ -64,7 +64,6 @@ MANDELBROT = Play(
     adapted=(Edit("client_asciizoom.py", r"duration = 30\.0", "duration = 3.0"),),
 )
 
-_UNIXSOCKET = "`Daemon` does not take `unixsocket`, not even as None"
 MESSAGEBUS = [
     Play(
         "messagebus",
@@ -88,7 +87,6 @@ MESSAGEBUS = [
                 ],
             ),
         ],
-        not_yet=_UNIXSOCKET,
     ),
     Play(
         "messagebus, many topics",
@@ -100,7 +98,6 @@ MESSAGEBUS = [
             ),
         ],
         folder="messagebus",
-        not_yet=_UNIXSOCKET,
     ),
 ]
 
@@ -145,9 +142,12 @@ NS_METADATA = Play(
             ],
         )
     ],
-    edits=(Edit("example.py", r"class:Pyro5\.nameserver\.NameServer", "class:NameServer"),),
-    why="the name service is of another class",
-    not_yet="`PYROMETA:` does not find the name service itself",
+    edits=(
+        Edit("example.py", r"class:Pyro5\.nameserver\.NameServer", "class:NameServer"),
+        Edit("example.py", r"nameserver\._pyroUri", "resolve(nameserver._pyroUri)"),
+        Edit("example.py", r"Daemon, type_meta", "Daemon, resolve, type_meta"),
+    ),
+    why="the name service is of another class, and a proxy by name keeps its name, to find a successor",
 )
 
 
