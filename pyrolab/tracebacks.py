@@ -15,8 +15,6 @@ REMOTE_HEADING = "Remote traceback (most recent call last):"
 #: Whether tracebacks show the values of local variables, unless a caller says otherwise.
 detailed_by_default = False
 
-_NOTES_ARE_PRINTED = hasattr(BaseException, "add_note")
-
 _Exception: TypeAlias = "type[BaseException] | BaseException | None"
 
 
@@ -31,7 +29,10 @@ def get_pyro_traceback(
     """
     ex_type, ex_value, ex_tb = _complete(ex_type, ex_value, ex_tb)
     lines = format_traceback(ex_type, ex_value, ex_tb, detailed_by_default)
-    return lines if _shows_what_is_remote(ex_value) else [*lines, *_remote_lines(ex_value)]
+    shown = any(
+        REMOTE_HEADING in line for line in lines
+    )  # as a note, from Python 3.11 on
+    return lines if shown else [*lines, *_remote_lines(ex_value)]
 
 
 def format_traceback(
@@ -75,12 +76,6 @@ def _complete(
     if ex_type is not None and not isinstance(ex_type, type):
         raise TypeError(f"{ex_type!r:.60} is no exception; give one, or no arguments while one is handled")
     return ex_type or type(ex_value), ex_value, ex_tb
-
-
-def _shows_what_is_remote(error: BaseException | None) -> bool:
-    """Whether Python prints the remote traceback by itself, as a note."""
-    notes = getattr(error, "__notes__", ())
-    return _NOTES_ARE_PRINTED and any(str(note).startswith(REMOTE_HEADING) for note in notes)
 
 
 def _remote_lines(error: BaseException | None) -> list[str]:

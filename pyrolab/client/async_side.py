@@ -25,6 +25,11 @@ class AsyncSide:
         self.attachment = attachment
         self._reader: LoopReader | None = None
 
+    def __del__(self) -> None:
+        reader = self.__dict__.get("_reader")
+        if reader is not None and not reader.loop.is_closed():
+            reader.loop.call_soon_threadsafe(reader.close)
+
     async def connected(self) -> Connection:
         """The connection; opens one, beside the loop, if there is none."""
         found = self.attachment.connection

@@ -19,6 +19,7 @@ from pyrolab.link import waiting
 from pyrolab.protocol.codec import Codec
 from pyrolab.protocol.envelope import Envelope, Flag, Kind
 from pyrolab.protocol.exceptions import pack_exception
+from pyrolab.protocol.names import CALLBACK_MARK
 
 log = logging.getLogger("pyrolab.client")
 
@@ -100,7 +101,7 @@ def _outcome(
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        if getattr(function, "_pyroCallback", False):
+        if getattr(function, CALLBACK_MARK, False):
             log.exception("%r failed when a service called it", function)
         return Kind.RAISED, _packed_error(error, codec)
     return Kind.RESULT, [body, *buffers]

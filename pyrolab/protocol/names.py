@@ -14,6 +14,9 @@ DEFAULT_PORT = 9090
 #: The object id under which every broker answers as its own name service; Pyro5 uses the same.
 NAME_SERVICE = "Pyro.NameServer"
 
+#: The attribute of a function that Pyro's `callback` sets: its errors are logged where it runs, too.
+CALLBACK_MARK = "_pyroCallback"
+
 _SCHEMES = ("PYRO", "PYRONAME", "PYROMETA")
 _URI = re.compile(r"(?P<scheme>[A-Za-z]+):(?P<object>[^\s@]+)(?:@(?P<location>\S+))?")
 

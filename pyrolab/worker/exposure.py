@@ -21,8 +21,6 @@ Marked = TypeVar("Marked")
 EXPOSED_NAMES = "_pyro_exposed_names"
 _EXPOSED, _ONEWAY, _READONLY = "_pyroExposed", "_pyroOneway", "_pyro_readonly"
 _BEHAVIOR = "_pyro_behavior"
-#: Set by Pyro's `callback`: errors of this method are logged where it is hosted, too.
-CALLBACK_MARK = "_pyroCallback"
 INSTANCE_MODES = ("session", "single", "percall")
 EXPOSURES = ("marked", "public")
 

@@ -18,10 +18,10 @@ from pyrolab.protocol.codec import Buffer
 from pyrolab.protocol.envelope import Flag
 from pyrolab.protocol.exceptions import pack_exception
 from pyrolab.protocol.interface import Interface
-from pyrolab.protocol.names import Location
+from pyrolab.protocol.names import CALLBACK_MARK, Location
 from pyrolab.worker import iteration
 from pyrolab.worker.context import Client, CurrentCall
-from pyrolab.worker.exposure import CALLBACK_MARK, Behavior, behavior_of
+from pyrolab.worker.exposure import Behavior, behavior_of
 from pyrolab.worker.held import Held, Keepsake
 from pyrolab.worker.instances import Instances, end
 from pyrolab.worker.stand_ins import Node, StandIns

@@ -8,7 +8,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 import pytest
 
 from live import Process
-from pyrolab.api import Proxy
+from pyrolab.api import Proxy, timeout
 from pyrolab.errors import CallTimedOut
 
 
@@ -49,8 +49,19 @@ def test_a_cancelled_future_never_runs_if_it_waits_and_is_told_if_it_runs(name: 
         assert waiting.cancel()
         with pytest.raises(CancelledError):
             waiting.result()
+        while not _is_busy(name):  # so it runs
+            pass
         assert running.cancel()
         assert bench.counted() == before + 1000
+
+
+def _is_busy(name: str) -> bool:
+    with Proxy(name) as other, timeout(0.1):
+        try:
+            other.ping()
+        except TimeoutError:
+            return True
+    return False
 
 
 def test_calls_and_futures_share_a_proxy(name: str) -> None:

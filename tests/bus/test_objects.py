@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pydoc
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -254,7 +255,7 @@ def test_ipython_and_jedi_list_the_members(
         with provisionalcompleter():
             found = {each.text for each in shell.Completer.completions("station.mo", 10)}
         assert {"move", "moved"} <= {text.removeprefix("station.").lstrip(".") for text in found}
-    shown = shell.object_inspect_text("station.move")
+    shown = re.sub(r"\x1b\[[\d;]*m", "", shell.object_inspect_text("station.move"))
     assert "Move there, and say so." in shown
     assert "to:" in shown
 

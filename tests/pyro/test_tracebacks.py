@@ -48,10 +48,9 @@ def test_both_sides_are_there_once() -> None:
     assert "ValueError: too hot" in text
 
 
-def test_where_python_prints_no_notes_the_remote_part_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_python_prints_no_notes_the_remote_part_is_added() -> None:
     error = from_a_service()
     del error.__dict__["__notes__"]
-    monkeypatch.setattr(tracebacks, "_NOTES_ARE_PRINTED", False)
     lines = get_pyro_traceback(error)
     assert all(line.endswith("\n") for line in lines)
     assert "".join(lines).count("in at_the_service") == 1
@@ -59,6 +58,8 @@ def test_where_python_prints_no_notes_the_remote_part_is_added(monkeypatch: pyte
 
 
 def test_an_error_of_here_is_printed_as_python_does() -> None:
+    lines: list[str] = []
+    others: list[list[str]] = []
     try:
         at_the_service()
     except ValueError as error:
