@@ -29,9 +29,7 @@ def get_pyro_traceback(
     """
     ex_type, ex_value, ex_tb = _complete(ex_type, ex_value, ex_tb)
     lines = format_traceback(ex_type, ex_value, ex_tb, detailed_by_default)
-    shown = any(
-        REMOTE_HEADING in line for line in lines
-    )  # as a note, from Python 3.11 on
+    shown = any(REMOTE_HEADING in line for line in lines)  # as a note, from Python 3.11 on
     return lines if shown else [*lines, *_remote_lines(ex_value)]
 
 

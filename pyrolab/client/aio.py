@@ -7,13 +7,15 @@ sent before.
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from functools import partial
 from typing import Any
 
+from msgpack import ExtType
 from typing_extensions import Self
 
+from pyrolab.client.async_items import AsyncItems, AsyncSubscription
 from pyrolab.client.async_side import AsyncSide
 from pyrolab.client.attachment import Attachment
 from pyrolab.client.iteration import RemoteIterator
@@ -23,8 +25,9 @@ from pyrolab.client.references import codec_for
 from pyrolab.client.shape import Shape
 from pyrolab.client.subscriptions import Subscription, Watch
 from pyrolab.protocol.call_body import Step, path_text
+from pyrolab.protocol.codec import Codec, Encoder
 from pyrolab.protocol.envelope import Flag
-from pyrolab.protocol.interface import Method
+from pyrolab.protocol.interface import Interface
 from pyrolab.protocol.names import URI
 
 
@@ -33,15 +36,19 @@ class _Reachable:
 
     _side: AsyncSide
     _steps: tuple[Step, ...]
-    _session = 0
+    #: The sub-object from which the steps lead on: while there is somebody with it, the service holds it.
+    _node: SubProxy | None = None
+    #: Python would try items 0, 1, 2 … otherwise, and never come to an end.
+    __iter__ = None
+    __contains__ = None
 
     def __getattr__(self, name: str) -> AsyncMember:
         if name.startswith("_") and not (name.startswith("__") and self._has_method(name)):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return AsyncMember(self._side, (*self._steps, name), self._session)
+        return AsyncMember(self._side, (*self._steps, name), self._node)
 
     def __getitem__(self, key: Any) -> AsyncMember:
-        return AsyncMember(self._side, (*self._steps, [key]), self._session)
+        return AsyncMember(self._side, (*self._steps, [key]), self._node)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_"):
@@ -54,11 +61,15 @@ class _Reachable:
 
     def watch(self, name: str, every: float | None = None) -> AsyncSubscription:
         """The changes of a property: `async for change in laser.watch("wavelength")`; see `Proxy.watch`."""
-        owner = Node(self._side.attachment, self._steps, None)
-        return AsyncSubscription(lambda: Watch(owner, name, every))
+        return AsyncSubscription(lambda: Watch(self._owner(self._steps), name, every))
+
+    def _owner(self, steps: tuple[Step, ...]) -> Node:
+        """What these steps lead to, as plain proxies know it."""
+        session = 0 if self._node is None else self._node._session
+        return SubProxy(self._side.attachment, steps, None, "", session)
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        return AsyncCall(self._side, (*self._steps, "__iter__"), "call", self._session).__aiter__()
+        return AsyncCall(self._side, (*self._steps, "__iter__"), "call", self._node).__aiter__()
 
 
 class AsyncProxy(_Reachable):
@@ -70,7 +81,7 @@ class AsyncProxy(_Reachable):
 
     def __init__(self, uri: str | URI) -> None:
         attachment = Attachment(URI(uri))
-        attachment.codec = codec_for(attachment)
+        attachment.codec = _async_codec_for(attachment)
         self._side = AsyncSide(attachment)
         self._steps = ()
 
@@ -120,7 +131,7 @@ class AsyncProxy(_Reachable):
 
     def __call__(self, *args: Any, **kwargs: Any) -> AsyncCall:
         """Call the object itself, if its class can be called."""
-        return AsyncCall(self._side, ("__call__",), "call", 0, args, kwargs)
+        return AsyncCall(self._side, ("__call__",), "call", None, args, kwargs)
 
     def __dir__(self) -> list[str]:
         shape = self._side.attachment.shape
@@ -130,25 +141,29 @@ class AsyncProxy(_Reachable):
         state = "connected" if self._pyroConnected else "not connected"
         return f"<AsyncProxy at {self._pyroUri}, {state}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self._pyroUri),)
+
 
 class AsyncNode(_Reachable):
     """A sub-object that has been awaited; members lead on from it, and it can be an argument."""
+
+    _node: SubProxy
 
     def __init__(self, side: AsyncSide, node: SubProxy) -> None:
         self._side = side
         self._node = node
         self._steps = node._steps
-        self._session = node._session
 
     async def __aenter__(self) -> Any:
-        entered = await AsyncCall(self._side, (*self._steps, "__enter__"), "call", self._session)
+        entered = await AsyncCall(self._side, (*self._steps, "__enter__"), "call", self._node)
         same = isinstance(entered, AsyncNode) and entered._node == self._node
         return self if same else entered
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
         shown = error if isinstance(error, Exception) else None
         steps = (*self._steps, "__exit__")
-        return bool(await AsyncCall(self._side, steps, "call", self._session, (None, shown, None)))
+        return bool(await AsyncCall(self._side, steps, "call", self._node, (None, shown, None)))
 
     def __repr__(self) -> str:
         return repr(self._node)
@@ -161,40 +176,40 @@ class AsyncMember(_Reachable):
     awaiting the sub-object first.
     """
 
-    def __init__(self, side: AsyncSide, steps: tuple[Step, ...], session: int = 0) -> None:
+    def __init__(self, side: AsyncSide, steps: tuple[Step, ...], node: SubProxy | None = None) -> None:
         self._side = side
         self._steps = steps
-        self._session = session
+        self._node = node
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return AsyncCall(self._side, self._steps, "get", self._session).__await__()
+        return AsyncCall(self._side, self._steps, "get", self._node).__await__()
 
     def __call__(self, *args: Any, **kwargs: Any) -> AsyncCall:
         """Call it there, when this is awaited or iterated over."""
-        return AsyncCall(self._side, self._steps, "call", self._session, args, kwargs)
+        return AsyncCall(self._side, self._steps, "call", self._node, args, kwargs)
 
     def set(self, value: Any) -> AsyncCall:
         """Set the property or item, when this is awaited."""
-        return AsyncCall(self._side, self._steps, "set", self._session, (value,))
+        return AsyncCall(self._side, self._steps, "set", self._node, (value,))
 
     def delete(self) -> AsyncCall:
         """Delete the property or item, when this is awaited."""
-        return AsyncCall(self._side, self._steps, "del", self._session)
+        return AsyncCall(self._side, self._steps, "del", self._node)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self._items()
 
     async def _items(self) -> AsyncIterator[Any]:
         await self._side.connected()
-        shape = _shape_at(self._side.attachment, self._steps[:-1])
-        if shape is not None and self._steps[-1] in shape.interface.events:
-            owner = Node(self._side.attachment, self._steps[:-1], None)
-            subscription = AsyncSubscription(lambda: Subscription(owner, str(self._steps[-1])))
-            async with subscription:
+        *before, name = self._steps
+        shape = _shape_at(self._side.attachment, tuple(before), self._node)
+        if shape is not None and name in shape.interface.events:
+            owner = self._owner(tuple(before))
+            async with AsyncSubscription(lambda: Subscription(owner, str(name))) as subscription:
                 async for values in subscription:
                     yield values
             return
-        async for item in AsyncCall(self._side, self._steps, "get", self._session):
+        async for item in AsyncCall(self._side, self._steps, "get", self._node):
             yield item
 
     def __repr__(self) -> str:
@@ -213,14 +228,14 @@ class AsyncCall(Coroutine[Any, Any, Any]):
         side: AsyncSide,
         steps: tuple[Step, ...],
         verb: str,
-        session: int,
+        node: SubProxy | None,
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> None:
         self._side = side
         self._steps = steps
         self._verb = verb
-        self._session = session
+        self._node = node
         self._args = args
         self._kwargs = kwargs or {}
         self._running: Coroutine[Any, Any, Any] | None = None
@@ -253,127 +268,73 @@ class AsyncCall(Coroutine[Any, Any, Any]):
     async def _run(self) -> Any:
         """What it is."""
         await self._side.connected()
+        node = self._node
+        if node is not None and self._verb == "call":
+            await _describe(self._side, node)
         flags = self._checked()
-        args = [_native(each) for each in self._args]
-        kwargs = {name: _native(each) for name, each in self._kwargs.items()}
-        value = await self._side.invoke(self._steps, self._verb, args, kwargs, flags, self._session)
+        session = 0 if node is None else node._session
+        value = await self._side.invoke(self._steps, self._verb, self._args, self._kwargs, flags, session)
         return _twin(self._side, value)
 
     def _checked(self) -> int:
         """The flags of the call. Raises what Python would raise for a wrong name or wrong arguments."""
+        *before, name = self._steps
+        shape = _shape_at(self._side.attachment, tuple(before), self._node)
+        method = shape.methods.get(name) if shape is not None and isinstance(name, str) else None
         if self._verb == "get":
+            if method is not None:
+                raise AttributeError(f"{name!r} is a method; call it: `await ….{name}(…)`", name=str(name))
             return Flag.READ
-        if self._verb != "call" or not isinstance(self._steps[-1], str):
-            return Flag.NONE
-        shape, name = _shape_at(self._side.attachment, self._steps[:-1]), self._steps[-1]
-        method = shape.methods.get(name) if shape is not None else None
-        if shape is None or method is None:
+        if self._verb != "call" or shape is None or method is None:
             return Flag.NONE  # the service knows whether there is one
-        (shape.checkers.get(name) or shape.checker(name))(*self._args, **self._kwargs)
-        return _flags_of(method)
+        (shape.checkers.get(str(name)) or shape.checker(str(name)))(*self._args, **self._kwargs)
+        return (Flag.ONEWAY if method.oneway else 0) | (Flag.READ if method.readonly else 0)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self._items()
 
     async def _items(self) -> AsyncIterator[Any]:
         result = await self
-        if not isinstance(result, AsyncItems):
-            for item in result:
-                yield item
-            return
-        try:
+        if isinstance(result, AsyncItems):
+            async with result:
+                async for item in result:
+                    yield item
+        elif isinstance(result, _Reachable):
             async for item in result:
                 yield item
-        finally:
-            await result.aclose()
+        else:
+            for item in result:
+                yield item
 
 
-class AsyncItems:
-    """The items of an iterator or generator of a service."""
-
-    def __init__(self, side: AsyncSide, iterator: RemoteIterator) -> None:
-        self._side = side
-        self._iterator = iterator
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Any:
-        iterator = self._iterator
-        while not iterator.has_items:
-            held = iterator.held
-            if held is None:
-                raise StopAsyncIteration
-            iterator.take(await self._fetch(held, iterator.due()))
-        return _twin(self._side, iterator.pop())
-
-    async def _fetch(self, held: HeldProxy, count: int) -> Any:
-        try:
-            return await self._side.invoke(held._steps, "next", (count,), None, Flag.NONE, held._session)
-        except Exception:
-            self._iterator.close()
-            raise
-
-    async def aclose(self) -> None:
-        """Close it at the service as well; no items come any more."""
-        self._iterator.close()
-
-
-class AsyncSubscription:
-    """Messages of an event, or changes of a property: `async for`, from the first step on or from `async
-    with` on.
-    """
-
-    def __init__(self, subscribe: Callable[[], Subscription]) -> None:
-        self._subscribe = subscribe
-        self._subscription: Subscription | None = None
-        self._arrived = asyncio.Event()
-
-    async def __aenter__(self) -> Self:
-        await self._started()
-        return self
-
-    async def __aexit__(self, *reason: object) -> None:
-        await self.aclose()
-
-    async def _started(self) -> Subscription:
-        if self._subscription is None:
-            subscription = self._subscription = await asyncio.to_thread(self._subscribe)
-            loop = asyncio.get_running_loop()
-            subscription.on_arrival = lambda: loop.is_closed() or loop.call_soon_threadsafe(self._arrived.set)
-        return self._subscription
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Any:
-        subscription = await self._started()
-        while True:
-            self._arrived.clear()
-            try:
-                return subscription.get(timeout=0)
-            except TimeoutError:
-                await self._arrived.wait()
-            except StopIteration:
-                raise StopAsyncIteration from None
-
-    async def aclose(self) -> None:
-        """End it."""
-        if self._subscription is not None:
-            await asyncio.to_thread(self._subscription.close)
-
-
-def _flags_of(method: Method) -> int:
-    return (Flag.ONEWAY if method.oneway else 0) | (Flag.READ if method.readonly else 0)
-
-
-def _shape_at(attachment: Attachment, steps: tuple[Step, ...]) -> Shape | None:
+def _shape_at(attachment: Attachment, steps: tuple[Step, ...], node: SubProxy | None) -> Shape | None:
     """What is at the end of these steps, as far as the interface says it."""
-    shape = attachment.shape
-    for step in steps:
+    shape = attachment.shape if node is None else node._shape or attachment.shapes.get(node._type_name)
+    for step in steps if node is None else steps[len(node._steps) :]:
         found = shape.properties.get(step) if shape is not None and isinstance(step, str) else None
         shape = attachment.shapes.get(found.node) if found is not None else None
     return shape
+
+
+def _async_codec_for(attachment: Attachment) -> Codec:
+    """As plain proxies have it, for what is made of their sub-objects and iterators here, too."""
+    codec = codec_for(attachment)
+
+    def write(encoder: Encoder, value: Any) -> ExtType:
+        plain = value._node if isinstance(value, AsyncNode) else value._iterator
+        return codec.packing_of(type(plain))(encoder, plain)
+
+    codec.prefer(AsyncNode, write)
+    codec.prefer(AsyncItems, write)
+    return codec
+
+
+async def _describe(side: AsyncSide, node: SubProxy) -> None:
+    """Ask what a sub-object offers, if its type is new."""
+    shapes = side.attachment.shapes
+    if node._shape is None and node._type_name not in shapes:
+        described = await side.invoke(node._steps, "describe", flags=Flag.READ, session=node._session)
+        shapes.setdefault(node._type_name, Shape(Interface.from_data(described)))
 
 
 def _twin(side: AsyncSide, value: Any) -> Any:
@@ -390,11 +351,6 @@ def _twin(side: AsyncSide, value: Any) -> Any:
 _TWINS: dict[type, Callable[[AsyncSide, Any], Any]] = {
     SubProxy: AsyncNode,
     HeldProxy: AsyncNode,
-    RemoteIterator: AsyncItems,
+    RemoteIterator: lambda side, iterator: AsyncItems(side, iterator, partial(_twin, side)),
     Proxy: lambda side, proxy: AsyncProxy(proxy._pyroUri),
 }
-
-
-def _native(value: Any) -> Any:
-    """An argument as it travels."""
-    return value._node if isinstance(value, AsyncNode) else value
