@@ -7,7 +7,7 @@ from typing import Any
 
 from typing_extensions import Self
 
-from pyrolab.client.node import Node
+from pyrolab.client.reached import Reached
 from pyrolab.protocol.envelope import Flag
 from pyrolab.protocol.exceptions import unpack_exception
 
@@ -18,7 +18,7 @@ class BatchProxy:
     The calls run one after the other with nobody else's in between, up to the first that raises.
     """
 
-    def __init__(self, proxy: Node) -> None:
+    def __init__(self, proxy: Reached) -> None:
         self._proxy = proxy
         self._calls: list[list[Any]] = []
 
@@ -86,7 +86,7 @@ def _results(outcomes: list[Any]) -> Iterator[Any]:
         yield value
 
 
-def read_properties(node: Node, names: list[str]) -> dict[str, Any]:
+def read_properties(node: Reached, names: list[str]) -> dict[str, Any]:
     """The values of several properties, in one message; an exception in the place of what could not be
     read.
     """

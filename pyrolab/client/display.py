@@ -7,7 +7,7 @@ from typing import Any
 
 from pyrolab.client.batch import read_properties
 from pyrolab.client.deadlines import timeout
-from pyrolab.client.node import Node
+from pyrolab.client.reached import Reached
 from pyrolab.errors import PyroError
 
 #: A notebook must not hang because an instrument is busy.
@@ -16,7 +16,7 @@ _MOST_ROWS = 100
 _MOST_CHARS = 80
 
 
-def html_of(node: Node) -> str:
+def html_of(node: Reached) -> str:
     """A table in HTML; it says so if the service cannot be asked now."""
     try:
         with timeout(_PATIENCE_S):
@@ -25,7 +25,7 @@ def html_of(node: Node) -> str:
         return f"<pre>{escape(repr(node))}\n{escape(str(error))}</pre>"
 
 
-def _table(node: Node) -> str:
+def _table(node: Reached) -> str:
     properties = node._known_shape().properties
     readable = [name for name, each in properties.items() if "r" in each.access and not each.node]
     values = read_properties(node, readable[:_MOST_ROWS])

@@ -11,18 +11,18 @@ import random
 import threading
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from pyrolab.client.callables import Callables
 from pyrolab.client.connection import Connection
 from pyrolab.client.runner import Runner
 from pyrolab.errors import CommunicationError, NamingError, ProtocolError, PyroError
 from pyrolab.protocol import codec
+from pyrolab.protocol.call_body import Step
+from pyrolab.protocol.codec import Codec
 from pyrolab.protocol.envelope import Envelope, Kind
-
-if TYPE_CHECKING:
-    from pyrolab.client.attachment import Attachment
-    from pyrolab.client.subscriptions import Subscription
+from pyrolab.protocol.names import URI
 
 log = logging.getLogger("pyrolab.client")
 
@@ -32,18 +32,70 @@ _RETRY_S, _RETRY_MAX_S = 0.1, 2.0
 _EARLY = 1000
 
 
+class Attached(Protocol):
+    """What the inbox needs of its attachment."""
+
+    uri: URI
+    target: bytes
+    codec: Codec
+
+    @property
+    def connection(self) -> Connection | None:
+        """The connection, if it can be used."""
+        ...
+
+    def connected(self) -> Connection:
+        """The connection; opens one if there is none."""
+        ...
+
+    def invoke(self, steps: Sequence[Step], verb: str, args: Sequence[Any] = (), *, session: int = 0) -> Any:
+        """One call."""
+        ...
+
+    def tidy(self) -> None:
+        """Do what finalizers have left to be done."""
+
+
+class Joined(Protocol):
+    """A subscription, as the inbox sees it."""
+
+    steps: list[Step]
+    session: int
+    arguments: tuple[Any, ...]
+    topic: int
+
+    def calls(self, function: Callable[..., object]) -> bool:
+        """Whether it calls this function."""
+        ...
+
+    def disconnect(self, function: Callable[..., object]) -> None:
+        """Call `function` no longer."""
+
+    def joined(self, topic: int, sequence: int, timestamp: float, values: list[Any]) -> None:
+        """The service will tell from now on; `values` is what there is already."""
+
+    def heard(self, sequence: int, timestamp: float, values: list[Any]) -> None:
+        """The service tells something."""
+
+    def fail(self, error: Exception) -> None:
+        """There is no such event any longer."""
+
+    def end(self) -> None:
+        """Nothing comes any more."""
+
+
 class Inbox:
     """Of one attachment."""
 
-    def __init__(self, attachment: Attachment) -> None:
+    def __init__(self, attachment: Attached) -> None:
         self._attachment = weakref.ref(attachment)
         self.callables = Callables()
         self.runner = Runner("pyrolab-events")
-        self._topics: dict[int, list[weakref.ref[Subscription]]] = {}
+        self._topics: dict[int, list[weakref.ref[Joined]]] = {}
         self._early: dict[int, deque[list[Any]]] = {}
         #: Subscriptions that functions are connected to, which nobody else need hold.
-        self.kept: set[Subscription] = set()
-        self._all: weakref.WeakSet[Subscription] = weakref.WeakSet()
+        self.kept: set[Joined] = set()
+        self._all: weakref.WeakSet[Joined] = weakref.WeakSet()
         self._lock = threading.RLock()
         self._listening = False
         self._released = threading.Event()
@@ -94,7 +146,7 @@ class Inbox:
 
     # -- subscribing -------------------------------------------------------------------------------------
 
-    def join(self, subscription: Subscription) -> None:
+    def join(self, subscription: Joined) -> None:
         """Ask the service for an event; raises what it raises."""
         attachment = self._here()
         topic, sequence, timestamp, values = attachment.invoke(
@@ -108,7 +160,7 @@ class Inbox:
                 subscription.heard(*early)
         self.listen()
 
-    def part(self, subscription: Subscription) -> None:
+    def part(self, subscription: Joined) -> None:
         """A subscription ends; the service is told when nobody here listens to its topic any more."""
         topic = subscription.topic
         with self._lock:
@@ -142,7 +194,7 @@ class Inbox:
         for subscription in list(self._all):
             subscription.end()
 
-    def _here(self) -> Attachment:
+    def _here(self) -> Attached:
         attachment = self._attachment()
         assert attachment is not None
         return attachment

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyrolab.client.futures import RemoteFuture
+from pyrolab.client.reached import Reached
 from pyrolab.client.shape import Shape
 from pyrolab.protocol.envelope import Flag
 from pyrolab.protocol.interface import Method
 
 if TYPE_CHECKING:
     import inspect
-
-    from pyrolab.client.node import Node
 
 
 class RemoteMethod:
@@ -22,7 +21,7 @@ class RemoteMethod:
 
     __slots__ = ("_flags", "_method", "_name", "_node", "_shape")
 
-    def __init__(self, node: Node, name: str, method: Method, shape: Shape) -> None:
+    def __init__(self, node: Reached, name: str, method: Method, shape: Shape) -> None:
         self._node = node
         self._name = name
         self._method = method

@@ -10,12 +10,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from typing_extensions import Self
 
-if TYPE_CHECKING:
-    from pyrolab.client.node import Node
+from pyrolab.client.reached import Reached
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -40,7 +39,7 @@ class Subscription:
     `missed` counts messages that are known to be lost, `interruptions` how often nobody could know.
     """
 
-    def __init__(self, node: Node, name: str, *arguments: Any) -> None:
+    def __init__(self, node: Reached, name: str, *arguments: Any) -> None:
         self.name = name
         self.steps = [*node._steps, name]
         self.session = node._session
@@ -129,6 +128,10 @@ class Subscription:
             self._inbox.runner.put(lambda item=item: function(item))  # type: ignore[misc]
         return function
 
+    def calls(self, function: Callable[..., object]) -> bool:
+        """Whether it calls this function."""
+        return function in self._functions
+
     def disconnect(self, function: Callable[..., object]) -> None:
         """Call `function` no longer. Raises `ValueError` if it was not connected."""
         self._functions.remove(function)
@@ -191,7 +194,7 @@ class Watch(Subscription):
 class RemoteEvent:
     """An event of a service: connect functions to it, or iterate over it."""
 
-    def __init__(self, node: Node, name: str) -> None:
+    def __init__(self, node: Reached, name: str) -> None:
         self._node = node
         self._name = name
 
@@ -207,7 +210,7 @@ class RemoteEvent:
         """Call `function` no longer. Raises `ValueError` if it was not connected."""
         steps = [*self._node._steps, self._name]
         for subscription in list(self._node._attachment.inbox.kept):
-            if subscription.steps == steps and function in subscription._functions:
+            if subscription.steps == steps and subscription.calls(function):
                 subscription.disconnect(function)
                 return
         raise ValueError(f"{function!r} is not connected to {self._name}")

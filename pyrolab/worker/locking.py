@@ -16,8 +16,10 @@ from pyrolab.worker.daemon import Daemon
 from pyrolab.worker.exposure import expose, readonly
 from pyrolab.worker.hosting import Hosted
 
-#: What everybody may do although somebody else holds the lock.
-_READING_VERBS = frozenset({"get", "describe", "join", "part", "drop", "next"})
+#: What everybody may do although somebody else holds the lock. To go on with a generator is not among it:
+#: its next
+#: item may be the next move.
+_READING_VERBS = frozenset({"get", "describe", "join", "part", "drop"})
 
 
 class Lock:

@@ -141,6 +141,8 @@ def test_a_locked_service_can_be_read_and_nothing_else(bench_bus: Process) -> No
         uri = daemon.register(Station)
         with Proxy(uri) as ana, Proxy(uri) as ben:
             assert not ben.islocked()
+            scan = ben.endless(0.002)
+            assert next(scan) == 0
             assert ana.lock("ana")
             assert ben.islocked()
             ana.move(3.0)
@@ -153,6 +155,7 @@ def test_a_locked_service_can_be_read_and_nothing_else(bench_bus: Process) -> No
                 ben.unlock,
                 lambda: ben.ch_a.ramp(1),
                 lambda: setattr(ben.ch_a, "voltage", 1),
+                lambda: next(scan),
             ):
                 with pytest.raises(LockedError, match=r"locked by ana .* can be read") as caught:
                     attempt()
