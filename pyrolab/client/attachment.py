@@ -181,7 +181,9 @@ class Attachment:
 
         Raises `SerializeError` for what cannot travel.
         """
-        along = waiting.with_chain(context.outgoing()) if waits else context.outgoing()
+        along = context.outgoing()
+        if waits and waiting.chain():
+            along = waiting.with_chain(along)
         body, buffers = self.codec.encode_call(steps, args, kwargs, verb, along)
         if defaults.max_message_bytes is not None:
             _check_size([body, *buffers], defaults.max_message_bytes)
@@ -226,10 +228,11 @@ class Attachment:
 
     def _value_in(self, envelope: Envelope, frames: list[Any]) -> Any:
         value = self.codec.decode(frames[0], frames[1:])
-        notes = None
         if envelope.flags & Flag.ANNOTATED and envelope.kind == Kind.RESULT:
             value, notes = _annotated(value)
-        context.incoming_response(notes)
+            context.incoming_response(notes)
+        elif context.response_annotations.get() is not None:
+            context.incoming_response(None)
         return value
 
     def _outlook_of(self, connection: Connection) -> Outlook:
@@ -242,7 +245,7 @@ class Attachment:
         connection = self.connected()
         if session:
             self.check_session(connection, session)
-        if not flags & Flag.ONEWAY:
+        if waiting.chain() and not flags & Flag.ONEWAY:
             waiting.check(self.target, self.uri.object)
         if self.dropped:
             self._let_go(connection)

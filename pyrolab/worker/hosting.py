@@ -63,7 +63,7 @@ class Hosted:
         self._held = Held()
         self._call = CurrentCall(0, 0)
         self._root: Any = None
-        self._origin = ""
+        self._body = CallBody([], "call", [], {})
         #: Refuses what somebody must not do now; None lets everything through.
         self.lock: Guard | None = None
         #: What a daemon adds to each answer; None if it adds nothing.
@@ -90,14 +90,14 @@ class Hosted:
 
     def _packed(self, call: CallBody, value: Any) -> Answer:
         try:
-            self._origin = _name_of(call)
+            self._body = call
             notes = travelling.outgoing_response() if self.annotations is None else self.annotations()
             if notes:
                 return Flag.ANNOTATED, *self.codec.encode([value, notes])
             return Flag.NONE, *self.codec.encode(value)
         except SerializeError as error:
             if call.verb != "next":
-                raise _renamed(error, "value", self._origin) from None
+                raise _renamed(error, "value", _name_of(call)) from None
             kept = self._keepsake(call.steps)
             if len(value[0]) == 1:
                 raise _renamed(error, "value[0][0]", f"an item of {kept.origin}") from None
@@ -218,7 +218,7 @@ class Hosted:
         """Keep an object for the client of the current call; returns its number."""
         keeps_root = self.instances.is_percall and self._root is not None
         on_end = self.instances.use(self._root) if keeps_root else None
-        return self._held.hold(self._call.session, value, self._origin, on_end)
+        return self._held.hold(self._call.session, value, _name_of(self._body), on_end)
 
     def session_ended(self, client: Client) -> None:
         """A client has gone: end whatever was made, held or tracked for it."""
