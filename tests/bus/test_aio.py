@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -87,6 +89,71 @@ def test_sub_objects_are_reached_in_one_step(run: Callable[[Program], None]) -> 
     run(program)
 
 
+def test_a_sub_object_is_held_as_long_as_somebody_uses_it(run: Callable[[Program], None]) -> None:
+    async def program(station: Any) -> None:
+        voltage = (await station.channel("a")).voltage
+        await voltage.set(1.5)
+        assert await voltage == 1.5
+        assert await (await station.channel("a")).ramp(1.5, steps=1) == [1.5]
+        heard = (await station.channel("a")).heard.__aiter__()
+        first = asyncio.ensure_future(anext_of(heard))
+        while not first.done():  # the test's own deadline ends this
+            await voltage.set(2.5)
+        assert first.result() == 2.5
+        await heard.aclose()
+
+    run(program)
+
+
+def test_arguments_of_held_objects_are_checked_here(
+    run: Callable[[Program], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def program(station: Any) -> None:
+        channel = await station.channel("a")
+        assert await channel.ramp(0.0, 1) == [0.0]
+        monkeypatch.setattr(station._side, "invoke", None)  # from here on nothing can be sent
+        with pytest.raises(TypeError, match=r"Channel.ramp\(\) missing"):
+            await channel.ramp()
+        with pytest.raises(TypeError, match="unexpected keyword argument 'stepps'"):
+            await channel.ramp(1.0, stepps=2)
+
+    run(program)
+
+
+def test_sub_objects_and_iterators_are_arguments_wherever_they_stand(run: Callable[[Program], None]) -> None:
+    async def program(station: Any) -> None:
+        await station.same([await station.channel("a")], "a")
+        async with await station.numbers(2) as numbers:
+            assert not await station.same(numbers, "a")
+
+    run(program)
+
+
+def test_what_takes_time_is_not_done_without_await(run: Callable[[Program], None]) -> None:
+    async def program(station: Any) -> None:
+        with pytest.raises(TypeError, match="not iterable"):
+            iter(station)
+        with pytest.raises(TypeError, match="not a container"):
+            assert "x" in station.channels
+        with pytest.raises(AttributeError, match=r"'move' is a method; call it: `await ….move\(…\)`"):
+            await station.move
+
+    run(program)
+
+
+def test_copies_connect_for_themselves(station_bus: Process) -> None:
+    async def main() -> None:
+        async with AsyncProxy(f"PYRONAME:station@localhost:{station_bus.ready}") as station:
+            assert await station._pyroBind()
+            for copied in (copy.copy(station), pickle.loads(pickle.dumps(station))):
+                assert not copied._pyroConnected
+                assert copied._pyroUri == station._pyroUri
+                async with copied:
+                    assert await copied.add(1) == 2
+
+    asyncio.run(main())
+
+
 def test_items_come_one_after_the_other(run: Callable[[Program], None]) -> None:
     async def program(station: Any) -> None:
         assert [number async for number in station.numbers(3000)] == list(range(3000))
@@ -167,6 +234,7 @@ def test_events_and_changes(run: Callable[[Program], None], station: Any) -> Non
             first = await anext_of(changes)
             station.gain = first.value + 1
             assert (await anext_of(changes)).value == first.value + 1
+            assert (changes.missed, changes.interruptions) == (0, 0)
         moves = async_station.moved.__aiter__()
         heard = asyncio.ensure_future(anext_of(moves))
         while not heard.done():  # the test's own deadline ends this
