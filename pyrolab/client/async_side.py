@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
+from types import FunctionType, MethodType
 from typing import Any
 
 from pyrolab.client.attachment import Attachment, Message, Retries
@@ -13,9 +16,11 @@ from pyrolab.client.calls import Pending
 from pyrolab.client.connection import GRACE_S, NO_WORD, Connection
 from pyrolab.client.deadlines import deadline_here
 from pyrolab.client.loop_reader import LoopReader
-from pyrolab.errors import CallTimedOut, CommunicationError
+from pyrolab.errors import CallTimedOut, CommunicationError, ServiceGone
+from pyrolab.link import context, waiting
 from pyrolab.protocol.call_body import Step
-from pyrolab.protocol.envelope import Flag
+from pyrolab.protocol.codec import Codec, Encoder
+from pyrolab.protocol.envelope import Envelope, Flag
 
 
 class AsyncSide:
@@ -23,22 +28,39 @@ class AsyncSide:
 
     def __init__(self, attachment: Attachment) -> None:
         self.attachment = attachment
-        self._reader: LoopReader | None = None
+        self._readers: dict[asyncio.AbstractEventLoop, LoopReader] = {}
+        self._opening: dict[asyncio.AbstractEventLoop, asyncio.Future[Connection]] = {}
+        for kind in (FunctionType, MethodType, partial):
+            attachment.codec.prefer(kind, _in_loop(attachment.codec))
 
     def __del__(self) -> None:
-        reader = self.__dict__.get("_reader")
-        if reader is not None and not reader.loop.is_closed():
-            reader.loop.call_soon_threadsafe(reader.close)
+        for loop, reader in self.__dict__.get("_readers", {}).items():
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and its reader with it
+                loop.call_soon_threadsafe(reader.close)
 
     async def connected(self) -> Connection:
         """The connection; opens one, beside the loop, if there is none."""
         found = self.attachment.connection
-        return found if found is not None else await asyncio.to_thread(self.attachment.connected)
+        return found if found is not None else await self._connect()
+
+    async def _connect(self) -> Connection:
+        """All tasks that come meanwhile share one attempt; cancelling some of them leaves it to the rest."""
+        loop = asyncio.get_running_loop()
+        opening = self._opening.get(loop)
+        if opening is None:
+            opening = asyncio.ensure_future(asyncio.to_thread(self.attachment.connected))
+            self._opening[loop] = opening
+            opening.add_done_callback(lambda _: self._opening.pop(loop, None))
+        try:
+            return await asyncio.shield(opening)
+        except Exception as error:  # noqa: BLE001 - it is raised again
+            # It is everybody's: do not pile up their tracebacks.
+            raise error.with_traceback(None) from error.__cause__
 
     async def release(self) -> None:
         """Give the place in the broker's pool back."""
-        reader, self._reader = self._reader, None
-        if reader is not None and reader.loop is asyncio.get_running_loop():
+        reader = self._readers.pop(asyncio.get_running_loop(), None)
+        if reader is not None:
             reader.close()
         await asyncio.to_thread(self.attachment.release)
 
@@ -52,56 +74,67 @@ class AsyncSide:
         session: int = 0,
     ) -> Any:
         """One call; raises what the service raised. Cancelling the task cancels the call."""
-        args, kwargs = _callable_from_threads(args, kwargs or {})
-        message = self.attachment.packed(steps, verb, args, kwargs, waits=True)
-        retries = None
+        message = self.attachment.packed(steps, verb, args, kwargs, waits=not flags & Flag.ONEWAY)
+        retries = connection = None
         while True:
             try:
-                pending = await self._attempt(message, flags, session)
+                connection = await self.connected()
+                answer = await self._attempt(connection, message, flags, session)
                 break
             except CommunicationError as error:
                 retries = retries or Retries(self.attachment, flags, session)
-                if not await asyncio.to_thread(retries.allowed_after, error):
+                if not await self._allowed_after(retries, error, connection):
                     raise
-        return None if pending is None else self.attachment.value_of(*Connection.answer_of(pending))
+        return None if answer is None else self.attachment.value_of(*answer)
 
-    async def _attempt(self, message: Message, flags: int, session: int) -> Pending | None:
-        connection = await self.connected()
+    async def _allowed_after(
+        self, retries: Retries, error: CommunicationError, used: Connection | None
+    ) -> bool:
+        """Whether to try again; what else is out is answered first, lest a new connection cut it off."""
+        reader = self._readers.get(asyncio.get_running_loop())
+        while isinstance(error, ServiceGone) and reader is not None and reader.out:
+            await asyncio.wait(tuple(reader.out))
+        return await asyncio.to_thread(retries.allowed_after, error, used)
+
+    async def _attempt(
+        self, connection: Connection, message: Message, flags: int, session: int
+    ) -> tuple[Envelope, list[Any]] | None:
         self.attachment.check_session(connection, session)
-        reader = self._reader_of(connection)
         if flags & Flag.ONEWAY:
             self.attachment.start(connection, message, flags)
+            context.incoming_response(None)
             return None
+        waiting.check(self.attachment.target, self.attachment.uri.object)
+        reader = self._reader_of(connection)
         async with reader.room:
-            pending = await self._answer(reader, message, flags)
-        if pending.error is not None:
-            raise pending.error
-        return pending
+            return Connection.answer_of(await self._answer(reader, message, flags))
 
     async def _answer(self, reader: LoopReader, message: Message, flags: int) -> Pending:
         answered = reader.loop.create_future()
         pending = self.attachment.start(reader.connection, message, flags, _settler(reader, answered))
-        reader.expect()
         seconds = deadline_here(self.attachment.timeout_s)
+        timer = None if seconds is None else reader.loop.call_later(seconds + GRACE_S, _set, answered)
+        reader.out.add(answered)
         try:
-            if seconds is None:
-                await answered
-            else:
-                await asyncio.wait_for(answered, seconds + GRACE_S)
-        except asyncio.TimeoutError:
-            reader.connection.cancel(pending)
-            raise CallTimedOut(NO_WORD, call=pending.number) from None
-        except asyncio.CancelledError:
-            reader.connection.cancel(pending)
-            raise
+            await answered
+            if not pending.done:
+                raise CallTimedOut(NO_WORD, call=pending.number)
+        finally:
+            reader.out.discard(answered)
+            if timer is not None:
+                timer.cancel()
+            if not pending.done:
+                reader.connection.cancel(pending)
         return pending
 
     def _reader_of(self, connection: Connection) -> LoopReader:
-        reader, loop = self._reader, asyncio.get_running_loop()
-        if reader is None or reader.connection is not connection or reader.loop is not loop:
-            if reader is not None and reader.loop is loop:
-                reader.close()
-            reader = self._reader = LoopReader(connection, loop)
+        loop = asyncio.get_running_loop()
+        reader = self._readers.get(loop)
+        if reader is None or reader.connection is not connection:
+            for each in [each for each in tuple(self._readers) if each is loop or each.is_closed()]:
+                if (old := self._readers.pop(each, None)) is not None:
+                    old.close()
+            reader = self._readers[loop] = LoopReader(connection, loop)
         return reader
 
 
@@ -109,9 +142,10 @@ def _settler(reader: LoopReader, answered: asyncio.Future[None]) -> Callable[[Pe
     """What tells a task of its answer, from whichever thread has read it."""
 
     def settle(pending: Pending) -> None:
-        if threading.get_ident() == reader.thread:
+        if threading.get_ident() == reader.thread and not reader.loop.is_closed():
             _set(answered)
-        elif not reader.loop.is_closed():
+            return
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
             reader.loop.call_soon_threadsafe(_set, answered)
 
     return settle
@@ -122,17 +156,22 @@ def _set(answered: asyncio.Future[None]) -> None:
         answered.set_result(None)
 
 
-def _callable_from_threads(
-    args: Sequence[Any], kwargs: dict[str, Any]
-) -> tuple[Sequence[Any], dict[str, Any]]:
-    """The arguments, with coroutine functions as functions that run them in this loop."""
-    if not any(map(inspect.iscoroutinefunction, [*args, *kwargs.values()])):
-        return args, kwargs
-    loop = asyncio.get_running_loop()
-    return [_in_loop(each, loop) for each in args], {n: _in_loop(each, loop) for n, each in kwargs.items()}
+def _in_loop(codec: Codec) -> Callable[[Encoder, Any], Any]:
+    """Writes coroutine functions as functions that run them in the loop in which they were passed on."""
 
+    def write(encoder: Encoder, value: Any) -> Any:
+        if not inspect.iscoroutinefunction(value):
+            return None
+        loop = asyncio.get_running_loop()
 
-def _in_loop(value: Any, loop: asyncio.AbstractEventLoop) -> Any:
-    if not inspect.iscoroutinefunction(value):
-        return value
-    return lambda *args, **kwargs: asyncio.run_coroutine_threadsafe(value(*args, **kwargs), loop).result()
+        def run(*args: Any, **kwargs: Any) -> Any:
+            coroutine = value(*args, **kwargs)
+            try:
+                return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+            finally:
+                coroutine.close()  # if the loop has ended, it never began
+
+        run.__name__ = getattr(value, "__name__", repr(value))
+        return codec.packing_of(FunctionType)(encoder, run)
+
+    return write

@@ -130,10 +130,15 @@ class Attachment:
 
     def release(self) -> None:
         """Give the place in the broker's pool back; the next use connects again."""
+        if self._pid == os.getpid():
+            self.inbox.release()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """End the connection; whoever subscribes to something connects again."""
         if self._pid != os.getpid():
             self._connection = None
             return
-        self.inbox.release()
         with self._opening:
             connection, self._connection = self._connection, None
         if connection is not None and connection.pid == os.getpid():
@@ -314,12 +319,15 @@ class Attachment:
                 if not retries.allowed_after(error):
                     raise
 
-    def may_renew(self, error: CommunicationError) -> bool:
-        """Whether a new connection, or looking the name up again, may help."""
+    def may_renew(self, error: CommunicationError, used: Connection | None = None) -> bool:
+        """Whether a new connection, or looking the name up again, may help.
+
+        If the one that was `used` is not ours any more, somebody has renewed it already.
+        """
         if isinstance(error, ServiceGone):
             by_name = self.uri.protocol != "PYRO"
-            if by_name:
-                self.release()
+            if by_name and used in (None, self._connection):
+                self.hang_up()
             return by_name
         return True
 
@@ -352,12 +360,12 @@ class Retries:
         self._bound = bool(session)
         self._renewed = False
 
-    def allowed_after(self, error: CommunicationError) -> bool:
-        """Whether to try again after this error."""
+    def allowed_after(self, error: CommunicationError, used: Connection | None = None) -> bool:
+        """Whether to try again after this error, of a call through the connection `used`."""
         lost = isinstance(error, (ConnectionClosedError, ServiceGone))
         if lost and self._bound:
             return False
-        if lost and not self._renewed and self._attachment.may_renew(error):
+        if lost and not self._renewed and self._attachment.may_renew(error, used):
             self._renewed = True
             return True
         self._left -= 1

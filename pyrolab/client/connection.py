@@ -6,6 +6,7 @@ the leader goes and one of them takes its place. So a single thread never pays f
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -159,14 +160,26 @@ class Connection:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._wait_for(pending, deadline, greedy=True)
 
-    def fileno(self) -> int:
-        """What becomes readable when something may have arrived; `drain` after each sending, too."""
-        return self._link.fileno()
+    def copy_descriptor(self) -> int:
+        """What becomes readable when something may have arrived, to be closed by whoever asks for it."""
+        return self._link.copy_descriptor()
 
-    def drain(self) -> bool:
-        """Take in what has arrived, without ever waiting. Returns False if another thread is at it."""
+    def watch(self, look: Callable[[], object]) -> None:
+        """Have `look()` called, in any thread, whenever the descriptor alone does not tell to `drain`.
+
+        That is after each sending, when another thread stops reading, and at the end. It must not block.
+        """
+        self._link.watchers.append(look)
+
+    def unwatch(self, look: Callable[[], object]) -> None:
+        """Call it no more."""
+        with contextlib.suppress(ValueError):
+            self._link.watchers.remove(look)
+
+    def drain(self) -> None:
+        """Take in what has arrived, without ever waiting; another thread that is at it does it for us."""
         if not self._reading.acquire(blocking=False):
-            return False
+            return
         outermost, self._is_read = not self._is_read, True
         try:
             while (message := self._link.receive()) is not None:
@@ -177,7 +190,6 @@ class Connection:
             self._is_read = not outermost
             self._reading.release()
             self._promote()
-        return True
 
     def listen(self) -> None:
         """Read, while nobody else does, for as long as the connection lasts."""
@@ -230,6 +242,8 @@ class Connection:
         finally:
             if self._followers:
                 self._promote()
+            if self._link.watchers:
+                self._link.tell_watchers()
 
     def _lead(self, pending: Pending, deadline: float | None, greedy: bool) -> None:
         """Read for everybody until our own answer is there."""
@@ -284,6 +298,7 @@ class Connection:
         self._calls.lost(error)
         if self.inbox is not None:
             self.inbox.session_ended(self.session)
+        self._link.tell_watchers()
 
     def tend(self) -> None:
         """Look after a connection that nobody reads just now; `keeper` calls it."""

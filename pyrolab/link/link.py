@@ -75,6 +75,8 @@ class Link:
         self.heard = self._pinged = time.monotonic()
         self.closed = False
         self.pid = os.getpid()
+        #: Called by whoever has sent something: that may swallow the sign that something has come.
+        self.watchers: list[Callable[[], object]] = []
         self._waiting = False
         self._socket = _new_socket(location)
         self._readiness = Readiness(_descriptor(self._socket))
@@ -174,6 +176,8 @@ class Link:
             raise NotSent(f"{self._is_lost()}{reason}") from None
         if self._waiting and events(self._socket) & POLLIN:
             self._readiness.wake()  # sending has swallowed the signal that the waiting thread sleeps for
+        if self.watchers:
+            self.tell_watchers()
 
     def receive(self) -> Message | None:
         """The next message, or None if there is none yet.
@@ -229,9 +233,21 @@ class Link:
         if time.monotonic() - self._pinged >= self.heartbeat_s:
             self.tend()
 
-    def fileno(self) -> int:
-        """The descriptor that becomes readable when something may have arrived."""
-        return _descriptor(self._socket)
+    def copy_descriptor(self) -> int:
+        """A copy of the descriptor that becomes readable when something may have arrived.
+
+        Whoever asks for it closes it, when they like: ZeroMQ closes its own. Raises
+        `ConnectionClosedError`, and `OSError` on Windows.
+        """
+        with self.lock:
+            if self.closed:
+                raise ConnectionClosedError(f"the connection to {self.location} is closed")
+            return os.dup(_descriptor(self._socket))
+
+    def tell_watchers(self) -> None:
+        """Have them look."""
+        for look in tuple(self.watchers):
+            look()
 
     def wake(self) -> None:
         """End somebody's `wait`."""

@@ -146,3 +146,21 @@ def test_a_subscription_outlives_the_worker_and_the_broker() -> None:
                 broker.kill()
                 with start_broker(port), start_worker(port, service):
                     assert changes.get(PATIENCE_S).value == 1
+
+
+def test_a_call_that_finds_its_service_gone_ends_no_subscription() -> None:
+    service = "services.station:Station=station"
+    with start_broker() as broker:
+        name = f"PYRONAME:station@localhost:{broker.ready}"
+        with (
+            start_worker(broker.ready, service) as worker,
+            Proxy(name) as station,
+            station.watch("gain") as seen,
+        ):
+            assert seen.get(PATIENCE_S).value == 1
+            worker.kill()
+            with pytest.raises(ConnectionError):
+                station.ping()
+            with start_worker(broker.ready, service):
+                assert seen.get(PATIENCE_S).value == 1
+                assert station.ping()
