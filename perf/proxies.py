@@ -20,14 +20,21 @@ from perf.statistics import quantile
 from perf.systems.base import Address
 from perf.systems.pyrolab_bus import CREDIT, PyroLabBus
 from perf.workloads import DEPTH, times_of
-from pyrolab.api import AsyncProxy, Daemon, Proxy, behavior, expose
+from pyrolab.api import AsyncProxy, Daemon, Proxy, behavior, expose, locate_ns
 
 THREADS = 64
 MEMBERS = 500
 _ITEMS = 5000
+#: Under which the service of these workloads is found by name.
+_NAME = "members"
 
-LATENCY, COLD, SHARED, ITEMS, LEARN, FLIGHT = (
-    f"proxy_{name}" for name in ("latency", "cold", "threads", "items", "learn", "flight")
+#: A thread's slice, in slices of one contender: starting so many takes a while.
+_LONGER = 4
+#: What a slice has at least, of things that take long.
+_LEAST = 5
+
+LATENCY, COLD, SHARED, SHARED_EAGER, ITEMS, LEARN, FLIGHT = (
+    f"proxy_{name}" for name in ("latency", "cold", "threads", "threads_eager", "items", "learn", "flight")
 )
 EMPTY = "empty call"
 PROPERTY, SUB_OBJECT = "property", "property of a sub-object"
@@ -41,11 +48,19 @@ UNITS = {
     LATENCY: Unit.MICROSECONDS,
     COLD: Unit.MICROSECONDS,
     SHARED: Unit.CALLS_PER_SECOND,
+    SHARED_EAGER: Unit.CALLS_PER_SECOND,
     ITEMS: Unit.ITEMS_PER_SECOND,
     LEARN: Unit.MILLISECONDS,
     FLIGHT: Unit.CALLS_PER_SECOND,
 }
-BASELINES = {LATENCY: EMPTY, COLD: EMPTY, SHARED: OWN_PROXIES, ITEMS: CALLS, FLIGHT: FUTURES}
+BASELINES = {
+    LATENCY: EMPTY,
+    COLD: EMPTY,
+    SHARED: OWN_PROXIES,
+    SHARED_EAGER: OWN_PROXIES,
+    ITEMS: CALLS,
+    FLIGHT: FUTURES,
+}
 
 
 def baseline(point: Point) -> Point | None:
@@ -110,43 +125,56 @@ def _latency(address: Address, slice_s: float, proxies: list[Proxy]) -> list[Tri
 
 def _cold(address: Address, slice_s: float, proxies: list[Proxy]) -> list[Trial]:
     warm = _open(address["members_uri"], proxies)
-    by_name = f"PYRONAME:service0@{address['nameserver']}"
+    by_name = f"PYRONAME:{_NAME}@{address['nameserver']}"
     return [
-        _trial(COLD, EMPTY, lambda: _middle(warm.empty, slice_s)),
-        _trial(COLD, FIRST_BY_URI, lambda: _first_call(address["members_uri"], slice_s)),
-        _trial(COLD, FIRST_BY_NAME, lambda: _first_call(by_name, slice_s)),
+        _trial(COLD, EMPTY, lambda: _middle(lambda: warm.empty(), slice_s)),
+        _trial(COLD, FIRST_BY_URI, lambda: _typical(partial(_first_call, address["members_uri"]), slice_s)),
+        _trial(COLD, FIRST_BY_NAME, lambda: _typical(partial(_first_call, by_name), slice_s)),
     ]
 
 
-def _first_call(uri: str, slice_s: float) -> float:
-    """The median time of a new proxy's first call, in µs; releasing it is not timed."""
-    return _of_fresh(uri, slice_s, lambda proxy: proxy.empty())
+def _first_call(uri: str) -> int:
+    """How long a new proxy and its first call take, in ns; releasing it is not timed."""
+    start = perf_counter_ns()
+    proxy = Proxy(uri)
+    proxy.empty()
+    taken = perf_counter_ns() - start
+    proxy._pyroRelease()
+    return taken
 
 
-def _of_fresh(uri: str, slice_s: float, act: Callable[[Proxy], object]) -> float:
+def _binding(uri: str) -> int:
+    """How long a new proxy takes to connect, in ns."""
+    proxy = Proxy(uri)
+    start = perf_counter_ns()
+    proxy._pyroBind()
+    taken = perf_counter_ns() - start
+    proxy._pyroRelease()
+    return taken
+
+
+def _typical(once: Callable[[], int], slice_s: float) -> float:
+    """The median of what `once` says, in µs, for things that time themselves."""
     times: list[int] = []
     end = perf_counter() + slice_s
-    while len(times) < 5 or perf_counter() < end:
-        proxy = Proxy(uri)
-        start = perf_counter_ns()
-        act(proxy)
-        times.append(perf_counter_ns() - start)
-        proxy._pyroRelease()
+    while len(times) < _LEAST or perf_counter() < end:
+        times.append(once())
     return quantile(times, 0.5) / 1e3
 
 
-def _threads(address: Address, slice_s: float, proxies: list[Proxy]) -> list[Trial]:
-    own = [_open(address["members_uri"], proxies) for _ in range(THREADS)]
+def _threads(
+    workload: str, service: str, address: Address, slice_s: float, proxies: list[Proxy]
+) -> list[Trial]:
+    own = [_open(address[service], proxies) for _ in range(THREADS)]
     shared = [own[0]] * THREADS
     return [
-        _trial(SHARED, OWN_PROXIES, lambda: _together(own, slice_s)),
-        _trial(SHARED, ONE_PROXY, lambda: _together(shared, slice_s)),
+        _trial(workload, OWN_PROXIES, lambda: _together(own, _LONGER * slice_s)),
+        _trial(workload, ONE_PROXY, lambda: _together(shared, _LONGER * slice_s)),
     ]
 
 
-def _together(proxies: Sequence[Proxy], slice_s: float) -> float:
+def _together(proxies: Sequence[Proxy], seconds: float) -> float:
     """Calls per second of so many threads, each with the proxy at its place."""
-    seconds = max(slice_s, 0.2)
     counts: list[int] = []
 
     def call(proxy: Proxy) -> None:
@@ -168,14 +196,14 @@ def _together(proxies: Sequence[Proxy], slice_s: float) -> float:
 def _items(address: Address, slice_s: float, proxies: list[Proxy]) -> list[Trial]:
     proxy = _open(address["members_uri"], proxies)
     return [
-        _trial(ITEMS, CALLS, lambda: 1e6 / _middle(proxy.empty, slice_s)),
+        _trial(ITEMS, CALLS, lambda: 1e6 / _middle(lambda: proxy.empty(), slice_s)),
         _trial(ITEMS, GENERATOR, lambda: _ITEMS * 1e6 / _middle(lambda: list(proxy.count(_ITEMS)), slice_s)),
     ]
 
 
 def _learning(address: Address, slice_s: float, proxies: list[Proxy]) -> list[Trial]:
-    uri = address["large_uri"]
-    return [_trial(LEARN, LEARNING, lambda: _of_fresh(uri, slice_s, lambda proxy: proxy._pyroBind()) / 1e3)]
+    once = partial(_binding, address["large_uri"])
+    return [_trial(LEARN, LEARNING, lambda: _typical(once, slice_s) / 1e3)]
 
 
 def _in_flight(address: Address, slice_s: float, proxies: list[Proxy]) -> list[Trial]:
@@ -213,7 +241,8 @@ async def _tasks(uri: str, slice_s: float) -> float:
 _GROUPS: dict[str, Callable[[Address, float, list[Proxy]], list[Trial]]] = {
     "what a proxy does": _latency,
     "a proxy's first call": _cold,
-    f"{THREADS} threads": _threads,
+    f"{THREADS} threads": partial(_threads, SHARED, "members_uri"),
+    f"{THREADS} threads, credit {CREDIT}": partial(_threads, SHARED_EAGER, "eager_uri"),
     "items of a generator": _items,
     f"an interface of {MEMBERS} members": _learning,
     f"{DEPTH} calls in flight, credit {CREDIT}": _in_flight,
@@ -256,23 +285,31 @@ class Members:
         yield from range(to)
 
 
-def _measure(self: object, channel: int, gain: float = 1.5, unit: str = "V") -> float:
-    """Measure one channel, as often as it takes.
+def _measuring(name: str) -> Callable[..., float]:
+    """A method of its own: nothing of its description is shared with another's."""
 
-    The result is in `unit`.
-    """
-    return channel * gain
+    def measure(self: object, channel: int = 1, gain: float = 1.5, unit: str = "V") -> float:
+        return channel * gain
+
+    measure.__name__ = name
+    measure.__qualname__ = f"Large.{name}"
+    measure.__doc__ = f"Have {name} measure one channel, as often as it takes.\n\nThe result is in `unit`."
+    return measure
 
 
 def _large() -> type:
     """A class with as many methods as a large instrument has."""
-    members = {f"measure_{number:03}": _measure for number in range(MEMBERS)}
+    members = {name: _measuring(name) for name in (f"measure_{number:03}" for number in range(MEMBERS))}
     return behavior(instance_mode="single")(expose(type("Large", (), members)))
 
 
 def _worker(nameserver: str) -> None:
+    host, port = nameserver.rsplit(":", 1)
     with Daemon(nameserver=nameserver) as daemon:
-        say(members_uri=str(daemon.register(Members)), large_uri=str(daemon.register(_large())))
+        members_uri = daemon.register(Members)
+        with locate_ns(host, int(port)) as names:
+            names.register(_NAME, members_uri)
+        say(members_uri=str(members_uri), large_uri=str(daemon.register(_large())))
         daemon.requestLoop()
 
 

@@ -16,6 +16,7 @@ from perf.imports import IMPORT, LOADED
 from perf.load import PROCESSES
 from perf.statistics import ratio_in, summarize
 from perf.systems import BASELINE, SYSTEMS
+from perf.systems.pyrolab_bus import CREDIT
 from perf.targets import OURS, Outcome, Verdict, outcomes
 from perf.workloads import DEPTH
 
@@ -90,8 +91,8 @@ LAYOUTS = (
     ),
     Layout(
         f"{proxies.THREADS} threads",
-        {proxies.SHARED: "calls per second, all together"},
-        "× is against a proxy for each thread.",
+        {proxies.SHARED: "calls/s, all together", proxies.SHARED_EAGER: f"the same, credit {CREDIT}"},
+        "× is against a proxy for each thread. Of the first service, the worker is the limit: it takes one call at a time.",
     ),
     Layout("Items", {proxies.ITEMS: "items per second"}, "× is against a call for each item."),
     Layout(

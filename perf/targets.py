@@ -9,6 +9,7 @@ from perf import proxies
 from perf.figures import Point, Run
 from perf.imports import IMPORT, LOADED
 from perf.statistics import Summary, ratio, summarize
+from perf.systems.pyrolab_bus import CREDIT
 
 
 class Bound(Enum):
@@ -45,7 +46,7 @@ class Target:
 
 OURS = "pyrolab"
 #: Pipelining is for software; a service says so with its credit. The default for instruments is measured too.
-OUR_PIPELINE = f"{OURS} future, credit 64"
+OUR_PIPELINE = f"{OURS} future, credit {CREDIT}"
 
 
 def _ours(workload: str) -> Point:
@@ -117,11 +118,25 @@ TARGETS = (
         0.9,
     ),
     Target(
+        f"the same, with a service of credit {CREDIT}",
+        Point(proxies.SHARED_EAGER, proxies.ONE_PROXY),
+        Point(proxies.SHARED_EAGER, proxies.OWN_PROXIES),
+        Bound.AT_LEAST,
+        0.9,
+    ),
+    Target(
         "items of a generator", Point(proxies.ITEMS, proxies.GENERATOR), None, Bound.AT_LEAST, 5000, "items/s"
     ),
     Target(
         "first call of a new proxy, connection and interface included, against an empty call",
         Point(proxies.COLD, proxies.FIRST_BY_URI),
+        Point(proxies.COLD, proxies.EMPTY),
+        Bound.AT_MOST,
+        6,
+    ),
+    Target(
+        "the same, with the service found by name",
+        Point(proxies.COLD, proxies.FIRST_BY_NAME),
         Point(proxies.COLD, proxies.EMPTY),
         Bound.AT_MOST,
         6,

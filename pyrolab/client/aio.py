@@ -148,8 +148,6 @@ class AsyncProxy(_Reachable):
 class AsyncNode(_Reachable):
     """A sub-object that has been awaited; members lead on from it, and it can be an argument."""
 
-    _node: SubProxy
-
     def __init__(self, side: AsyncSide, node: SubProxy) -> None:
         self._side = side
         self._node = node
