@@ -92,7 +92,7 @@ LAYOUTS = (
     Layout(
         f"{proxies.THREADS} threads",
         {proxies.SHARED: "calls/s, all together", proxies.SHARED_EAGER: f"the same, credit {CREDIT}"},
-        "× is against a proxy for each thread. Of the first service, the worker is the limit: it takes one call at a time.",
+        "× is against a proxy for each thread. A service without credit is the limit itself.",
     ),
     Layout("Items", {proxies.ITEMS: "items per second"}, "× is against a call for each item."),
     Layout(

@@ -30,7 +30,7 @@ def test_a_quick_run_writes_figures_of_the_bus_and_of_its_baseline(tmp_path: Pat
 
 @pytest.mark.timeout(300)
 def test_a_quick_run_of_what_proxies_do_has_a_figure_for_each_way(tmp_path: Path) -> None:
-    command = ["-m", "perf", "--quick", "--only", "proxies", "--into", tmp_path]
+    command = ["-m", "perf", "--quick", "--only", "proxies", "--into", str(tmp_path)]
     ran = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     run = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
