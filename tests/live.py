@@ -13,6 +13,8 @@ from typing import IO, Any
 
 import psutil
 
+from pyrolab.api import timeout
+
 HERE = Path(__file__).parent
 #: Nothing here takes this long unless it hangs.
 PATIENCE_S = 30.0
@@ -106,3 +108,13 @@ def bus(*services: str, **settings: Any) -> Iterator[Process]:
     """A broker and one worker with these services; yields the broker."""
     with start_broker(**settings) as broker, start_worker(broker.ready, *services):
         yield broker
+
+
+def is_busy(proxy: Any) -> bool:
+    """Whether a service does not answer just now, because it carries out a call."""
+    with timeout(0.1):
+        try:
+            proxy.ping()
+        except TimeoutError:
+            return True
+    return False

@@ -57,10 +57,6 @@ class Held:
         """The sessions for which something is held."""
         return list(self._sessions)
 
-    def count(self, session: int) -> int:
-        """How many objects a session holds."""
-        return len(self._sessions.get(session, ()))
-
     def hold(
         self, session: int, value: Any, origin: str = "", on_end: Callable[[], None] | None = None
     ) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from live import Process, start_broker, start_worker
+from live import Process, is_busy, start_broker, start_worker
 from pyrolab.api import AsyncProxy, Proxy, timeout
 from pyrolab.errors import CallTimedOut
 
@@ -277,7 +277,7 @@ def test_calls_that_are_out_end_with_the_broker() -> None:
             station = AsyncProxy(name)
             calls = [asyncio.create_task(station.wait_for_cancel(60)) for _ in range(5)]
             with Proxy(name) as other:
-                while not _busy(other):
+                while not is_busy(other):
                     await asyncio.sleep(0)
             broker.kill()
             for call in calls:
@@ -293,15 +293,6 @@ async def _is_busy(station: Any) -> bool:
     with timeout(0.1):
         try:
             await station.ping()
-        except TimeoutError:
-            return True
-    return False
-
-
-def _busy(station: Any) -> bool:
-    with timeout(0.1):
-        try:
-            station.ping()
         except TimeoutError:
             return True
     return False

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from live import Process
+from live import Process, is_busy
 from pyrolab.api import Proxy, timeout
 from pyrolab.errors import CallTimedOut
 
@@ -137,21 +137,12 @@ with Proxy("PYRONAME:station@localhost:{station_bus.ready}") as station:
 
     with Process("-c", script) as process:
         assert process.ready == "ready"
-        while not _busy(station):
+        while not is_busy(station):
             pass
         process.popen.send_signal(signal.SIGINT)
         assert process.read_line() == "interrupted"
         assert process.read_line() == "True"
     assert station.closed().count("cancelled by hook") == before + 1
-
-
-def _busy(station: Any) -> bool:
-    with timeout(0.1):
-        try:
-            station.ping()
-        except TimeoutError:
-            return True
-    return False
 
 
 def test_a_lost_connection_is_made_again(station: Any) -> None:
