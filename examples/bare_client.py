@@ -25,7 +25,7 @@ class Bus:
         for option, value in OPTIONS.items():
             self.socket.setsockopt(option, value)
         self.socket.connect(f"tcp://{address}")
-        self.session = self.number = 0
+        self.session = self.number = self.stamp = 0
         self.session, _ = self.request(HELLO, "", {"role": "client"})
 
     def call(self, target: str, method: str, *args: Any) -> Any:
@@ -36,7 +36,7 @@ class Bus:
         self.send(kind, target, msgpack.packb(body))
         while True:
             header, *frames = self.socket.recv_multipart()
-            _, _, kind, _, _, session, number, *_ = HEADER.unpack_from(header)
+            _, _, kind, _, _, session, number, self.stamp, *_ = HEADER.unpack_from(header)
             if kind in (WELCOME, RESULT, RAISED, REFUSED) and number in (self.number, 0):
                 value = msgpack.unpackb(frames[0], strict_map_key=False)
                 if kind in (RAISED, REFUSED):
@@ -44,7 +44,8 @@ class Bus:
                 return session, value
 
     def send(self, kind: int, target: str = "", *body: bytes) -> None:
-        header = HEADER.pack(b"PYRL", 1, kind, 0, 0, self.session, self.number, 0, 0xFFFFFFFF, 0, 0)
+        head = (b"PYRL", 1, kind, 0, 0, self.session, self.number, self.stamp, 0xFFFFFFFF, 0, 0)
+        header = HEADER.pack(*head)  # the stamp is the broker's clock as last heard: late calls are refused
         self.socket.send_multipart([header + target.encode(), *body])
 
 

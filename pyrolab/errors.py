@@ -96,7 +96,12 @@ class StaleCall(NotExecuted):
 
 
 class OutcomeUnknown(CommunicationError):
-    """The call may have run, but its answer is lost; look at the instrument before you repeat it."""
+    """The call may have run, but its answer is lost; look at the instrument before you repeat it.
+
+    `proxy._pyroStatus(error)` asks the service what became of the call, which is named by `call_id`.
+    """
+
+    call_id: str = ""
 
 
 class CallTimedOut(OutcomeUnknown, TimeoutError):
@@ -109,6 +114,10 @@ class GarbledAnswer(OutcomeUnknown, ProtocolError):
 
 class NamingError(PyroError, LookupError):
     """The name service knows no such name, or the name is taken."""
+
+
+class NameInUse(NamingError):
+    """A live service of another worker has this name; end it first, or say that both are a pool."""
 
 
 class DaemonError(PyroError):
@@ -125,11 +134,31 @@ class SerializeError(PyroError, TypeError):
     path: str = "value"
 
 
-class LockedError(SecurityError, ConnectionRefusedError):
-    """Somebody else has the service for themselves: `user`, `since` (Unix time in s)."""
+class LockedError(NotExecuted, SecurityError, ConnectionRefusedError):
+    """Somebody else has the service for themselves: `user`, `since` and `until` (Unix time in s).
+
+    `until` is when their lease ends unless it is renewed, which their connection does while it lives.
+    """
 
     user: str
     since: float
+    until: float
+
+
+class ReservationLost(NotExecuted, SecurityError):
+    """The call relied on a reservation that has ended, so it was not run; reserve again."""
+
+
+class EmergencyStopped(NotExecuted, SecurityError):
+    """There was an emergency stop (`reason`, `user`, `since`): only reading is possible until it is reset."""
+
+    reason: str
+    user: str
+    since: float
+
+
+class NotRecorded(NotExecuted, OSError):
+    """The audit log cannot be written, so the call was not run; free the disk it is on."""
 
 
 class RemoteError(PyroError):
@@ -154,6 +183,11 @@ REFUSALS: dict[str, type[PyroError]] = {
     "protocol": ProtocolError,
     "denied": SecurityError,
     "naming": NamingError,
+    "in-use": NameInUse,
+    "reserved": LockedError,
+    "fenced": ReservationLost,
+    "stopped": EmergencyStopped,
+    "not-recorded": NotRecorded,
 }
 
 

@@ -26,34 +26,50 @@ class Sent(NamedTuple):
 class Table:
     """Feeds events to a core; the time is set by hand."""
 
-    def __init__(self, **settings: Any) -> None:
-        self.core = Core(BrokerSettings(**settings), "test-broker")
+    def __init__(self, stored: Any = None, **settings: Any) -> None:
+        self.core = Core(BrokerSettings(**settings), "test-broker", stored)
         self.now = 1000.0
         self.sessions: dict[str, int] = {}
+        #: The newest token of each client.
+        self.tokens: dict[str, int] = {}
+        self._grants: dict[str, Any] = {}
 
     def handle(self, event: Event) -> list[Sent]:
-        return [_sent(action) for action in self.core.handle(event, self.now) if isinstance(action, Send)]
+        return [_sent(action) for action in self.raw(event) if isinstance(action, Send)]
 
     def raw(self, event: Event) -> list[Action]:
-        return self.core.handle(event, self.now)
+        actions = self.core.handle(event, self.now)
+        for action in actions:
+            if isinstance(action, Send) and (envelope := parse(bytes(action.frames[0]))).token:
+                self._note_grant(action.peer.decode(), envelope, action.frames)
+        return actions
+
+    def _note_grant(self, peer: str, envelope: Envelope, frames: Any) -> None:
+        if envelope.kind == Kind.RESULT:
+            self.tokens[peer] = envelope.token
+            self._grants[peer] = msgpack.unpackb(frames[1])
 
     def message(self, peer: str, kind: int, body: Any = None, **fields: Any) -> list[Sent]:
-        return self.handle(_received(peer, kind, body, **fields))
+        return self.handle(_received(peer, kind, body, **self._with_stamp(kind, fields)))
+
+    def _with_stamp(self, kind: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """As a client that has just heard of the broker."""
+        return {"stamp": int(1000 * self.now), **fields} if kind == Kind.CALL else fields
 
     def envelopes(
         self, peer: str, kind: int, body: Any = None, **fields: Any
     ) -> list[tuple[str, Envelope, list[Any]]]:
         """What a message leads to in full: to whom, which header, which other frames."""
-        actions = self.raw(_received(peer, kind, body, **fields))
+        actions = self.raw(_received(peer, kind, body, **self._with_stamp(kind, fields)))
         sent = [action for action in actions if isinstance(action, Send)]
         return [(each.peer.decode(), parse(each.frames[0]), list(each.frames[1:])) for each in sent]
 
-    def join(self, *peers: str, role: str = "client", stamp: int = 7) -> None:
+    def join(self, *peers: str, role: str = "client", stamp: int = 7, **said: Any) -> None:
         for peer in peers:
             header = pack(Kind.HELLO, stamp=stamp)
-            actions = self.raw(Received(peer.encode(), header, [msgpack.packb({"role": role})]))
-            (welcome,) = [parse(a.frames[0]) for a in actions if isinstance(a, Send)]
-            assert welcome.kind == Kind.WELCOME
+            actions = self.raw(Received(peer.encode(), header, [msgpack.packb({"role": role, **said})]))
+            sent = [(a.peer, parse(a.frames[0])) for a in actions if isinstance(a, Send)]
+            (welcome,) = [each for to, each in sent if to == peer.encode() and each.kind == Kind.WELCOME]
             self.sessions[peer] = welcome.session
 
     def offer(self, worker: str, object_id: str = "stage", credit: int = 1) -> list[Sent]:
@@ -95,6 +111,29 @@ class Table:
     def publish(self, worker: str, topic: int, value: Any = "news", target: str = "stage") -> list[Sent]:
         return self.message(worker, Kind.EVENT, [value], number=topic, target=target.encode())
 
+    def reserve(
+        self, client: str, number: int, *targets: str, wait_ms: int = 0, token: int = 0, **said: Any
+    ) -> list[Sent]:
+        body = {"services": list(targets or ("stage",)), "user": client, **said}
+        session = self.sessions[client]
+        fields = {"call": number, "session": session, "budget_ms": wait_ms, "token": token}
+        return self.message(client, Kind.RESERVE, body, **fields)
+
+    def release(self, client: str, number: int) -> list[Sent]:
+        session, token = self.sessions[client], self.tokens[client]
+        return self.message(client, Kind.RELEASE, call=number, session=session, token=token)
+
+    def body_of_grant(self, client: str) -> Any:
+        """What the client was told of its newest reservation."""
+        return self._grants[client]
+
+    def refusal(self, client: str, number: int) -> dict[str, Any]:
+        """The body of the refusal of a call."""
+        (sent,) = self.envelopes(client, Kind.CALL, b"\x90", call=number, target=b"stage")
+        assert sent[1].kind == Kind.REFUSED
+        body: dict[str, Any] = msgpack.unpackb(sent[2][0])
+        return body
+
     def ask_names(self, client: str, number: int, method: str, *args: Any, **kwargs: Any) -> Any:
         body, _ = codec.encode_call([method], args, kwargs)
         actions = self.raw(
@@ -118,12 +157,13 @@ class Table:
         state = self.core.state
         waiting = running = 0
         for service in state.services.values():
-            assert service.running <= service.credit
-            assert state.peers[service.worker.id] is service.worker
+            assert service.hosts
+            for host in service.hosts:
+                assert host.running <= host.credit
+                assert state.peers[host.worker.id] is host.worker
             waiting += len(service.queue)
-            assert not (service.queue and service.running < service.credit), (
-                "credit and queue, but no dispatch"
-            )
+            idle = service.running < service.credit and not (service.transaction or service.awaited)
+            assert not (service.queue and idle), "credit and queue, but no dispatch"
             for call in service.queue:
                 assert call.state.value == "waiting"
                 assert call.client.id in state.peers
@@ -131,7 +171,8 @@ class Table:
             running += len(worker.running)
         assert state.queued_bytes >= 0
         assert waiting or state.queued_bytes == 0
-        assert len(state.peers) == len(state.clients) + len(state.workers)
+        sessions = (state.clients, state.workers, state.lines, state.watches)
+        assert len(state.peers) == sum(map(len, sessions))
         self._check_topics()
 
     def _check_topics(self) -> None:

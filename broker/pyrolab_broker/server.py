@@ -13,12 +13,15 @@ import secrets
 import threading
 import time
 from collections import deque
+from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from pyrolab.errors import CommunicationError, SecurityError
+from pyrolab.link.clock import clock_s
 from pyrolab.link.frames import receive_message, send_frames
 from pyrolab.protocol.envelope import Kind
 from pyrolab.protocol.names import DEFAULT_HOST, DEFAULT_PORT, Location
@@ -26,14 +29,21 @@ from pyrolab_broker.core.core import Core
 from pyrolab_broker.core.events import (
     Event,
     Note,
+    Record,
     Send,
     Stopping,
+    Store,
     Suspected,
     Tick,
     Unreachable,
     make_received,
 )
+from pyrolab_broker.descriptors import Alarm, raise_limit
 from pyrolab_broker.settings import BrokerSettings
+
+if TYPE_CHECKING:
+    from pyrolab.audit import AuditLog
+    from pyrolab_broker.storage import Storage
 
 log = logging.getLogger("pyrolab.broker")
 
@@ -42,8 +52,6 @@ _IDLE_MS, _SOON_MS = 250, 10
 #: A non-empty ZAP domain makes libzmq refuse peers that do not speak ZMTP 3 (HTTP, port scanners).
 _ZAP_DOMAIN = b"pyrolab"
 _HANDSHAKE_MS = 3000
-#: After this long without any sign of life from a computer, libzmq closes its connection.
-_SILENCE_MS = 10_000
 _FD_BYTES = 8
 _KIND_AT = 5
 
@@ -52,7 +60,8 @@ class Broker:
     """A broker in this process.
 
     `port` 0 takes a free one; `address` says which. It holds the port from construction on and answers
-    while `serve_forever` runs. Raises `CommunicationError` if it cannot listen there, `SecurityError` if
+    while `serve_forever` runs. What must outlive a restart is kept in the file `storage`, or only in memory.
+    Raises `CommunicationError` if it cannot listen there or another broker uses the file, `SecurityError` if
     other computers could reach it and the settings do not say `insecure`.
     """
 
@@ -61,16 +70,23 @@ class Broker:
         host: str = DEFAULT_HOST,
         port: int = DEFAULT_PORT,
         settings: BrokerSettings | None = None,
+        storage: Path | None = None,
+        audit: AuditLog | None = None,
     ) -> None:
         self.settings = settings or BrokerSettings()
         _refuse_open_network(host, self.settings)
-        self._core = Core(self.settings, secrets.token_hex(8))
+        self._storage = _opened(storage)
+        self._audit = audit
+        stored = self._storage.load() if self._storage is not None else {}
+        epoch = time.time() - clock_s()
+        self._core = Core(self.settings, secrets.token_hex(8), stored, epoch)
         self._context = zmq.Context()
         self._insider = secrets.token_bytes(16)
         self._peers_by_fd: dict[int, bytes] = {}
         self._timeout_ms = _IDLE_MS
         self._unsent: deque[Unreachable] = deque()
         self._stopping = threading.Event()
+        self._descriptors = Alarm(raise_limit())
         self._router = self._context.socket(zmq.ROUTER)
         self._set_options(self._router, host)
         self.address = self._bind(host, port)
@@ -84,7 +100,7 @@ class Broker:
         router.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
         # Heartbeats of ZMTP on the binding side only: on the connecting side they can abort a process.
         router.setsockopt(zmq.HEARTBEAT_IVL, int(self.settings.heartbeat_s * 1000))
-        router.setsockopt(zmq.HEARTBEAT_TIMEOUT, _SILENCE_MS)
+        router.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(self.settings.silence_s * 1000))
         router.setsockopt(zmq.RCVTIMEO, self._timeout_ms)
         router.setsockopt(zmq.IPV6, int(":" in host))
 
@@ -95,6 +111,8 @@ class Broker:
         except zmq.ZMQError as error:
             self._router.close(0)
             self._context.term()
+            if self._storage is not None:
+                self._storage.close()
             raise CommunicationError(
                 f"the broker cannot listen at {Location(host, port)}: {error.strerror}. "
                 "Choose another port, or end the program that uses this one",
@@ -133,15 +151,17 @@ class Broker:
         receive, stopping = self._receive, self._stopping.is_set
         while not stopping():
             event = receive()
-            now = time.monotonic()
+            now = clock_s()
             if event is not None:
                 self._carry_out(event, now)
             if now >= self._core.state.wake_at:
                 self._carry_out(Tick(), now)
-                self._sleep_until(self._core.state.wake_at - now)
+                self._catch_up()
+                self._descriptors.look()
+            self._sleep_until(self._core.state.wake_at - now)
             if self._unsent:
                 self._give_up(now)
-        self._carry_out(Stopping(), time.monotonic())
+        self._carry_out(Stopping(), clock_s())
 
     def stop(self) -> None:
         """End `serve_forever` within a quarter of a second; safe from any thread and signal handler."""
@@ -155,6 +175,10 @@ class Broker:
         self._router.close()
         self._watch.join()
         self._context.term()
+        if self._storage is not None:
+            self._storage.close()
+        if self._audit is not None:
+            self._audit.close()
 
     def _sleep_until(self, remaining_s: float) -> None:
         """Sleep shorter while a deadline is near; the option is set only when it changes."""
@@ -183,7 +207,7 @@ class Broker:
         before = self._peers_by_fd.get(fd, peer)
         self._peers_by_fd[fd] = peer
         if before != peer:
-            self._carry_out(Suspected(before), time.monotonic())
+            self._carry_out(Suspected(before), clock_s())
 
     def _give_up(self, now: float) -> None:
         """Tell the core what could not be sent; one who is gone may leave news for others who are, too."""
@@ -201,6 +225,26 @@ class Broker:
                     self._unsent.append(Unreachable(action.peer, bytes(action.frames[0]), slow))
             elif type(action) is Note:
                 log.log(action.level, action.text, *action.arguments)
+            elif type(action) is Store:
+                self._keep(action)
+            elif type(action) is Record and self._audit is not None:
+                self._audit.note(action.what, **action.facts)
+
+    def _keep(self, action: Store) -> None:
+        """Keep something for the time after a restart. A full disk must not stop what moves."""
+        if self._storage is None:
+            return
+        try:
+            self._storage.store(action.table, action.key, action.value)
+        except OSError as error:
+            text = "%s %r could not be kept yet, a restart would not know it: %s"
+            log.critical(text, action.table, action.key, error)
+
+    def _catch_up(self) -> None:
+        """Keep what could not be kept before, if it can be by now."""
+        if self._storage is not None:
+            with contextlib.suppress(OSError):  # it was logged when it happened
+                self._storage.commit()
 
 
 def _report_closed(monitor: zmq.Socket[bytes], reporter: zmq.Socket[bytes]) -> None:
@@ -212,6 +256,14 @@ def _report_closed(monitor: zmq.Socket[bytes], reporter: zmq.Socket[bytes]) -> N
                 return
             with contextlib.suppress(zmq.Again):  # a report lost in a flood is made good by the heartbeat
                 reporter.send(event["value"].to_bytes(_FD_BYTES, "big"), zmq.NOBLOCK)
+
+
+def _opened(storage: Path | None) -> Storage | None:
+    if storage is None:
+        return None
+    from pyrolab_broker.storage import Storage
+
+    return Storage(storage)
 
 
 def _refuse_open_network(host: str, settings: BrokerSettings) -> None:

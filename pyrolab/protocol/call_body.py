@@ -17,8 +17,20 @@ Step: TypeAlias = "str | list[Any] | int"
 
 #: call a method; get, set, delete a property or item; take the `next` items of an iterator; `drop` a held
 #: object; `describe` a sub-object; do a `batch` of calls; `join` and `part` from an event or a watched
-#: property.
-VERBS = frozenset({"call", "get", "set", "del", "next", "drop", "describe", "batch", "join", "part"})
+#: property; ask for the `status` of an earlier call.
+VERBS = frozenset(
+    {"call", "get", "set", "del", "next", "drop", "describe", "batch", "join", "part", "status"}
+)
+#: What changes nothing in the service, whatever it is about. To go on with a generator is not among it: its
+#: next item may be the next move.
+READING_VERBS = frozenset({"get", "describe", "join", "part", "drop", "status"})
+#: Python's own methods that change nothing.
+READING_DUNDERS = frozenset(
+    {
+        *("__len__", "__contains__", "__getitem__", "__iter__", "__reversed__", "__bool__", "__int__"),
+        *("__float__", "__index__", "__str__", "__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__"),
+    }
+)
 
 
 class CallBody(NamedTuple):

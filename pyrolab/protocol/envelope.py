@@ -51,6 +51,12 @@ class Kind(IntEnum):
     JOIN = 43  #: worker → broker: this client gets the events of a topic
     PART = 44  #: worker → broker: no longer
     EVENT = 45  #: worker → broker → the clients that have joined its topic
+    RESERVE = 48  #: client → broker: these services for myself alone; with a token: I am here again
+    RELEASE = 49  #: client → broker: for everybody again
+    STOP = 50  #: broker → worker, watch: emergency stop
+    STOPPED = 51  #: worker → broker: what the stop hook of a service did
+    RESET = 52  #: broker → worker, watch: the emergency is over
+    REPORT = 53  #: watch → broker: how a process of its computer is doing
 
 
 class Flag:
@@ -64,6 +70,8 @@ class Flag:
     ONEWAY: Final = 2  #: nobody waits for an answer
     URGENT: Final = 4  #: runs beside whatever is running
     ANNOTATED: Final = 8  #: of an answer: the body is an array of the value and a map of annotations
+    POOL: Final = 16  #: of an OFFER: several workers may host this object, and share its calls
+    HELD: Final = 32  #: the worker keeps, or will keep, something for this client: its calls stay with it
 
 
 class Envelope(NamedTuple):
@@ -167,6 +175,10 @@ WITH_BODY = frozenset(
         Kind.BEGUN,
         Kind.ASK,
         Kind.EVENT,
+        Kind.RESERVE,
+        Kind.STOP,
+        Kind.STOPPED,
+        Kind.REPORT,
     }
 )
 _KINDS = frozenset(map(int, Kind))

@@ -45,6 +45,8 @@ class Method:
     bound: bool = True
     #: What takes the object itself if it is bound: `self`, `cls`, or `*args`, which `parameters` have too.
     receiver: Parameter = SELF
+    #: Whether it may run beside another call.
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Property:
     unit: str = ""
     #: The name of the type, in `Interface.types`, of the sub-object that it always is; empty for a value.
     node: str = ""
+    #: Whether it can be read beside whatever is running.
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,8 @@ def _method_to_data(method: Method) -> dict[str, Any]:
     }
     if method.receiver != SELF:
         data["receiver"] = _parameter_to_data(method.receiver)
+    if method.urgent:
+        data["urgent"] = True
     return data
 
 
@@ -156,6 +162,7 @@ def _method_from_data(data: Any) -> Method:
         str(data.get("qualname", "")),
         bool(data.get("bound", True)),
         _parameter_from_data(data["receiver"]) if "receiver" in data else SELF,
+        bool(data.get("urgent", False)),
     )
 
 
@@ -170,7 +177,7 @@ def _parameter_from_data(data: Any) -> Parameter:
 
 def _property_to_data(each: Property) -> list[Any]:
     """Without what is empty at its end."""
-    parts = [each.doc, each.access, each.annotation, each.unit, each.node]
+    parts = [each.doc, each.access, each.annotation, each.unit, each.node, each.urgent]
     while len(parts) > 2 and not parts[-1]:
         del parts[-1]
     return parts
@@ -178,5 +185,5 @@ def _property_to_data(each: Property) -> list[Any]:
 
 def _property_from_data(data: Any) -> Property:
     parts = list(data)
-    doc, access, annotation, unit, node = parts + [None, "", ""][len(parts) - 2 :]
-    return Property(str(doc), str(access), annotation, str(unit), str(node))
+    doc, access, annotation, unit, node, urgent = parts + [None, "", "", False][len(parts) - 2 :]
+    return Property(str(doc), str(access), annotation, str(unit), str(node), bool(urgent))

@@ -26,7 +26,7 @@ def test_a_call_goes_to_the_worker_and_its_answer_back(table: Table) -> None:
 
 def test_frames_are_passed_on_as_the_same_objects(table: Table) -> None:
     body, image = b"\x90", bytearray(8000)
-    header = pack(Kind.CALL, call=1, target=b"stage", buffers=1)
+    header = pack(Kind.CALL, call=1, stamp=table.core.state.clock, target=b"stage", buffers=1)
     _, send = [a for a in table.raw(Received(b"ana", header, [body, image])) if isinstance(a, Send)]
     assert send.frames[1] is body
     assert send.frames[2] is image
@@ -34,7 +34,9 @@ def test_frames_are_passed_on_as_the_same_objects(table: Table) -> None:
 
 def test_the_worker_gets_its_own_clock_back_and_the_session_of_the_caller(table: Table) -> None:
     table.message("worker", Kind.PING, stamp=4242)
-    actions = table.raw(Received(b"ana", pack(Kind.CALL, call=1, stamp=99, target=b"stage"), [b"\x90"]))
+    actions = table.raw(
+        Received(b"ana", pack(Kind.CALL, call=1, stamp=table.core.state.clock, target=b"stage"), [b"\x90"])
+    )
     _, send = [action for action in actions if isinstance(action, Send)]
     envelope = parse(send.frames[0])
     assert envelope.stamp == 4242
@@ -193,14 +195,18 @@ def test_a_worker_that_dies_leaves_unknown_outcomes_and_calls_that_did_not_run(t
 
 
 def test_a_call_that_never_left_the_broker_did_not_run(table: Table) -> None:
-    actions = table.raw(Received(b"ana", pack(Kind.CALL, call=1, target=b"stage"), [b"\x90"]))
+    actions = table.raw(
+        Received(b"ana", pack(Kind.CALL, call=1, stamp=table.core.state.clock, target=b"stage"), [b"\x90"])
+    )
     _, send = [action for action in actions if isinstance(action, Send)]
     assert table.unreachable("worker", send.frames[0]) == [Sent("ana", Kind.REFUSED, 1, "gone")]
     assert b"worker" not in table.core.state.peers
 
 
 def test_a_worker_that_does_not_read_keeps_its_session(table: Table) -> None:
-    actions = table.raw(Received(b"ana", pack(Kind.CALL, call=1, target=b"stage"), [b"\x90"]))
+    actions = table.raw(
+        Received(b"ana", pack(Kind.CALL, call=1, stamp=table.core.state.clock, target=b"stage"), [b"\x90"])
+    )
     begun, send = [action for action in actions if isinstance(action, Send)]
     assert table.unreachable("worker", begun.frames[0], slow=True) == []
     assert table.unreachable("worker", send.frames[0], slow=True) == [Sent("ana", Kind.REFUSED, 1, "gone")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgpack
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -16,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from core_table import Table
 from pyrolab.protocol.envelope import NO_DEADLINE, Envelope, Flag, Kind, pack, parse
 from pyrolab_broker.core.events import Event, Received, Send, Tick, Unreachable
+from pyrolab_broker.core.peers import Grant
 
 CLIENTS, WORKERS = ("ana", "ben", "cleo"), ("stages", "lasers")
 #: Who may offer what; one id is wanted by both.
@@ -43,6 +45,9 @@ class Bus(RuleBasedStateMachine):
         #: The object ids and topics whose events a client should get.
         self.joined: dict[str, set[tuple[bytes, int]]] = {}
         self.offered: dict[str, set[str]] = {}
+        #: What each client has for itself, by token; the highest token that was seen of an object.
+        self.tokens: dict[str, set[int]] = {}
+        self.fences: dict[bytes, int] = {}
         self.number = 0
 
     # -- carrying it out ---------------------------------------------------------------------------
@@ -63,6 +68,8 @@ class Bus(RuleBasedStateMachine):
         if own and peer in self.table.sessions:
             fields = {"session": self.table.sessions[peer], **fields}
         frames = [] if body is None else [msgpack.packb(body)]
+        if kind == Kind.CALL:
+            fields = {"stamp": int(1000 * self.table.now), **fields}
         return self.happens(Received(peer.encode(), pack(kind, **fields), frames))
 
     def _sessions_told_to(self, peer: str, envelope: Envelope) -> set[int]:
@@ -80,13 +87,31 @@ class Bus(RuleBasedStateMachine):
             case Kind.CALL:
                 assert envelope.session in begun, "a call of a session that was not announced"
                 self.to_answer[worker].append(envelope)
+                self._may_run(envelope)
             case Kind.ENDED:
                 begun.remove(envelope.session)
+
+    def _may_run(self, call: Envelope) -> None:
+        """What reaches a worker is fenced, and controls nothing that is stopped, or somebody else's."""
+        assert call.token >= self.fences.get(call.target, 0)
+        self.fences[call.target] = call.token
+        state = self.table.core.state
+        if not call.flags & Flag.READ:
+            assert state.stop is None
+            self._is_its_owners(call, state.reserved.get(call.target))
+        if not call.flags & Flag.URGENT:  # nothing keeps an urgent call waiting
+            self._is_its_owners(call, state.transactions.get(call.target))
+
+    def _is_its_owners(self, call: Envelope, grant: Grant | None) -> None:
+        if grant is not None and call.token >= grant.token:  # otherwise it was sent before the grant
+            assert call.session in grant.sessions
 
     def _client_hears(self, client: str, envelope: Envelope) -> None:
         match envelope.kind:
             case Kind.RESULT | Kind.RAISED | Kind.REFUSED if envelope.call:
                 self.waits[client].remove(envelope.call)
+                if envelope.token:
+                    self.tokens[client].add(envelope.token)
             case Kind.ASK:
                 self.asked[client].append(envelope)
             case Kind.EVENT:
@@ -101,6 +126,7 @@ class Bus(RuleBasedStateMachine):
             self.to_answer[peer], self.begun[peer], self.offered[peer] = [], set(), set()
         else:
             self.waits[peer], self.asked[peer], self.joined[peer] = set(), [], set()
+            self.tokens[peer] = set()
 
     def connected(self, peer: str) -> bool:
         return peer.encode() in self.table.core.state.peers
@@ -147,19 +173,28 @@ class Bus(RuleBasedStateMachine):
         self.says(worker, Kind.WITHDRAW, target=object_id.encode())
         self.offered[worker].discard(object_id)
 
-    @rule(client=clients, object_id=objects, oneway=st.booleans(), budget=st.sampled_from([100, NO_DEADLINE]))
-    def calls(self, client: str, object_id: str, oneway: bool, budget: int) -> None:
-        self._call(client, object_id, oneway, budget)
+    @rule(
+        client=clients,
+        object_id=objects,
+        flags=st.sampled_from([0, 0, 0, Flag.ONEWAY, Flag.READ, Flag.URGENT]),
+        budget=st.sampled_from([100, NO_DEADLINE]),
+        data=st.data(),
+    )
+    def calls(self, client: str, object_id: str, flags: int, budget: int, data: st.DataObject) -> None:
+        token = data.draw(st.sampled_from(sorted(self.tokens[client]))) if self.tokens[client] else 0
+        self._call(client, object_id, flags, budget, token)
 
     def _call(
-        self, client: str, object_id: str, oneway: bool = False, budget: int = NO_DEADLINE
+        self, client: str, object_id: str, flags: int = 0, budget: int = NO_DEADLINE, token: int = 0
     ) -> list[tuple[str, Envelope]]:
+        oneway = flags & Flag.ONEWAY
         self.number += 1
         self.waits[client].add(self.number)
         fields: dict[str, Any] = {
-            "flags": Flag.ONEWAY if oneway else 0,
+            "flags": flags,
             "budget_ms": budget,
             "target": object_id.encode(),
+            "token": token,
         }
         sent = self.says(client, Kind.CALL, [], call=self.number, **fields)
         if oneway:
@@ -170,6 +205,39 @@ class Bus(RuleBasedStateMachine):
     def cancels(self, client: str, data: st.DataObject) -> None:
         if self.waits[client]:
             self.says(client, Kind.CANCEL, call=data.draw(st.sampled_from(sorted(self.waits[client]))))
+
+    @rule(
+        client=clients,
+        wanted=st.lists(objects, min_size=1, max_size=3),
+        mode=st.sampled_from(["reservation", "transaction"]),
+        wait_ms=st.sampled_from([0, 100, NO_DEADLINE]),
+        force=st.sampled_from([False, False, False, True]),
+    )
+    def reserves(self, client: str, wanted: list[str], mode: str, wait_ms: int, force: bool) -> None:
+        if not self.connected(client):
+            return
+        self.number += 1
+        self.waits[client].add(self.number)
+        body = {"services": wanted, "mode": mode, "force": force}
+        self.says(client, Kind.RESERVE, body, call=self.number, budget_ms=wait_ms)
+
+    @rule(client=clients, data=st.data())
+    def releases(self, client: str, data: st.DataObject) -> None:
+        if self.connected(client) and self.tokens[client]:
+            token = data.draw(st.sampled_from(sorted(self.tokens[client])))
+            self.tokens[client].discard(token)
+            self.number += 1
+            self.waits[client].add(self.number)
+            self.says(client, Kind.RELEASE, call=self.number, token=token)
+
+    @rule(client=clients, what=st.sampled_from(["emergency_stop", "reset_emergency_stop"]))
+    def stops_and_resets(self, client: str, what: str) -> None:
+        if self.connected(client):
+            for method in (what, "reset_emergency_stop"):  # a stop that stays on would hide everything else
+                self.number += 1
+                self.waits[client].add(self.number)
+                frames = [[method], "call", [], {}]
+                self.says(client, Kind.CALL, frames, call=self.number, target=b"Pyro.NameServer")
 
     @rule(client=clients)
     def is_served(self, client: str) -> None:
@@ -267,7 +335,20 @@ class Bus(RuleBasedStateMachine):
     @invariant()
     def all_is_well(self) -> None:
         self.table.check()
+        self._nothing_has_two_owners()
+
+    def _nothing_has_two_owners(self) -> None:
+        core = self.table.core
+        for transactions, held in ((False, core.state.reserved), (True, core.state.transactions)):
+            grants = [each for each in core.grants.by_token.values() if each.is_transaction is transactions]
+            owned = [object_id for grant in grants for object_id in grant.services]
+            assert sorted(owned) == sorted(held), "an object with two owners, or one that nobody knows of"
+        for service in core.state.services.values():
+            assert service.grant is core.state.reserved.get(service.object_id)
+            assert service.transaction is core.state.transactions.get(service.object_id)
+            waiting = core.reservations.waiting_for(service)
+            assert service.awaited == waiting, "a service waits for a transaction that nobody wants"
 
 
 Bus.TestCase.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
-TestBus = Bus.TestCase
+TestBus = pytest.mark.timeout(300)(Bus.TestCase)  # to make a failing example short takes its time

@@ -22,7 +22,7 @@ def table() -> Table:
 
 def test_an_object_has_one_worker(table: Table) -> None:
     assert table.offer("worker") == [Sent("worker", Kind.RESULT, 1)]
-    assert table.offer("other") == [Sent("other", Kind.REFUSED, 1, "naming")]
+    assert table.offer("other") == [Sent("other", Kind.REFUSED, 1, "in-use")]
     assert table.offer("worker") == [Sent("worker", Kind.RESULT, 1)], "its own worker may offer it anew"
 
 

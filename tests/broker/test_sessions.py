@@ -9,7 +9,7 @@ import pytest
 
 from core_table import Sent, Table
 from pyrolab.protocol.envelope import Envelope, Kind, pack
-from pyrolab_broker.core.events import Note, Received, Stopping
+from pyrolab_broker.core.events import Received, Send, Stopping
 
 
 def test_a_client_past_the_limit_is_refused_with_numbers_and_gets_in_when_one_leaves() -> None:
@@ -17,7 +17,7 @@ def test_a_client_past_the_limit_is_refused_with_numbers_and_gets_in_when_one_le
     table.join("ana", "ben")
     hello = {"role": "client"}
     actions = table.raw(Received(b"cleo", pack(Kind.HELLO), [msgpack.packb(hello)]))
-    refusal = msgpack.unpackb(next(a for a in actions if not isinstance(a, Note)).frames[1])
+    refusal = msgpack.unpackb(next(a for a in actions if isinstance(a, Send)).frames[1])
     assert (refusal["code"], refusal["limit"], refusal["current"]) == ("pool-full", 2, 2)
     assert "2" in refusal["text"]
     table.message("ana", Kind.BYE)
@@ -73,9 +73,7 @@ def test_a_worker_hears_what_the_hello_said_of_its_caller() -> None:
     table.message("ana", Kind.HELLO, {"role": "client", **about})
     table.join("worker", role="worker")
     table.offer("worker")
-    (to, begun, frames), (_, call, _) = table.envelopes(
-        "ana", Kind.CALL, b"\x90", call=1, stamp=3, target=b"stage"
-    )
+    (to, begun, frames), (_, call, _) = table.envelopes("ana", Kind.CALL, b"\x90", call=1, target=b"stage")
     assert to == "worker"
     assert begun == Envelope(Kind.BEGUN, session=call.session, stamp=1_000_000)
     assert msgpack.unpackb(frames[0]) == {"user": "ada", "host": "desk", "pid": "4711"}

@@ -14,9 +14,19 @@ from pyrolab.errors import REFUSALS
 from pyrolab.link import link
 from pyrolab.protocol import envelope, limits
 from pyrolab.protocol.envelope import HEADER_BYTES, MAGIC, VERSION, WITH_BODY, Envelope, Flag, Kind, parse
-from pyrolab.worker import execution
+from pyrolab.worker import job
 from pyrolab_broker import server
-from pyrolab_broker.core import names, offers, sessions
+from pyrolab_broker.core import (
+    calls,
+    liveness,
+    names,
+    offers,
+    peers,
+    queues,
+    reservations,
+    sessions,
+    stops,
+)
 from pyrolab_broker.core.name_service import INTERFACE
 from pyrolab_broker.settings import BrokerSettings
 from vectors.write import PAGE, VECTORS
@@ -153,7 +163,8 @@ def test_every_method_of_the_name_service_is_there() -> None:
 
 
 def _constant(name: str) -> Any:
-    places: tuple[ModuleType, ...] = (limits, envelope, link, execution, server, names, offers, sessions)
+    of_broker = (server, names, offers, sessions, calls, reservations, peers, queues, stops, liveness)
+    places: tuple[ModuleType, ...] = (limits, envelope, link, job, *of_broker)
     found = {getattr(place, each) for place in places for each in (name, f"_{name}") if hasattr(place, each)}
     assert len(found) == 1, f"{name} is {found or 'nowhere'}"
     return found.pop()
@@ -170,7 +181,9 @@ def test_every_constant_has_its_value() -> None:
 def test_every_setting_has_its_default() -> None:
     documented = {row["setting"]: float(row["value"]) for row in table("setting", "value", "meaning")}
     defaults = {
-        name: value for name, value in vars(BrokerSettings()).items() if name not in ("insecure", "wire")
+        name: value
+        for name, value in vars(BrokerSettings()).items()
+        if isinstance(value, (int, float)) and name != "insecure"
     }
     assert documented == defaults
 

@@ -19,8 +19,9 @@ _KINDS = (1, 3, 4, 6, 16, 17, 18, 32, 33, 34, 35)
 
 
 def seeds(sender: str) -> list[Frames]:
-    """What one side says in the golden conversation."""
-    return [[each.header, *each.frames] for each in transcript() if each.sender == sender]
+    """What one side says in the golden conversation, but for what stops everything, as it should."""
+    said = [each for each in transcript() if each.sender == sender and each.name != "call-emergency-stop"]
+    return [[each.header, *each.frames] for each in said]
 
 
 class Mutator:

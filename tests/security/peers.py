@@ -42,6 +42,8 @@ class Peer:
         self._socket.setsockopt(zmq.SNDTIMEO, int(PATIENCE_S * 1000))
         self._socket.connect(f"tcp://127.0.0.1:{port}")
         self.session = 0
+        #: The broker's clock as last heard.
+        self.stamp = 0
         if role is not None:
             self.send(Kind.HELLO, {"role": role}, stamp=1)
             envelope, _ = self.receive()
@@ -52,6 +54,8 @@ class Peer:
         """A message; `body` is bytes as they are, or a value."""
         frames = [] if body is None else [body if isinstance(body, bytes) else msgpack.packb(body), *buffers]
         fields = {"session": self.session, "buffers": len(buffers)} | fields
+        if kind == Kind.CALL:
+            fields.setdefault("stamp", self.stamp)
         self.send_frames(pack(kind, **fields), *frames)
 
     def send_frames(self, *frames: bytes) -> None:
@@ -71,7 +75,9 @@ class Peer:
         """The next message but signs of life and the news of callers. Raises `TimeoutError` if none comes."""
         while self._socket.poll(int(patience_s * 1000)):
             header, *frames = self._socket.recv_multipart()
-            if (envelope := parse(header)).kind not in (Kind.PONG, Kind.BEGUN):
+            envelope = parse(header)
+            self.stamp = envelope.stamp
+            if envelope.kind not in (Kind.PONG, Kind.BEGUN):
                 return envelope, frames
         raise TimeoutError("no message came")
 

@@ -25,6 +25,9 @@ from pyrolab_broker.settings import BrokerSettings
 
 CLIENT_SESSION = 0x5C1A6E90B7D2F348
 WORKER_SESSION = 0x21F0A9C4D86B357E
+LINE_SESSION = 0x6D20B1F57C98E34A
+WATCH_SESSION = 0x0F8E35A2C6714BD9
+WORKER_KEY = bytes.fromhex("c0ffee00c0ffee01c0ffee02c0ffee03")
 OBJECT_ID = "obj_0123456789abcdef0123456789abcdef"
 NAME_SERVICE = "Pyro.NameServer"
 
@@ -66,7 +69,7 @@ class Conversation:
     """Messages so far, and the broker's core that takes part."""
 
     def __init__(self) -> None:
-        self.core = Core(BrokerSettings(), "7b4f19ac02d35e86")
+        self.core = Core(BrokerSettings(), "7b4f19ac02d35e86", random_bits=lambda bits: 0x5EED)
         self.now = 86_400.0
         self.messages: list[Message] = []
 
@@ -113,14 +116,14 @@ def transcript() -> list[Message]:
     """The whole conversation."""
     with _fixed_sessions():
         conversation = Conversation()
-        for part in (_arrive, _find, _call, _fail, _call_back, _listen, _leave):
+        for part in (_arrive, _find, _call, _fail, _call_back, _listen, _reserve, _stop, _leave):
             part(conversation)
     return conversation.messages
 
 
 @contextmanager
 def _fixed_sessions() -> Iterator[None]:
-    with patch("secrets.randbits", side_effect=[WORKER_SESSION, CLIENT_SESSION]):
+    with patch("secrets.randbits", side_effect=[WORKER_SESSION, CLIENT_SESSION, LINE_SESSION, WATCH_SESSION]):
         yield
 
 
@@ -131,7 +134,7 @@ def _arrive(talk: Conversation) -> None:
         "hello-worker",
         "a worker introduces itself",
         {"welcome-worker": "the broker gives it a session"},
-        plain(role="worker", **about),
+        plain(role="worker", key=WORKER_KEY, **about),
         kind=Kind.HELLO,
         stamp=5_000,
     )
@@ -405,6 +408,106 @@ def _of_topic(talk: Conversation, kind: Kind, name: str, about: str, topic: int)
     )
 
 
+def _reserve(talk: Conversation) -> None:
+    talk.say(
+        "client",
+        "reserve",
+        "the client wants an object for itself, and waits for it up to 10 s",
+        {"reserved": "the broker grants it; the token opens it"},
+        plain(services=[OBJECT_ID], user="ada"),
+        kind=Kind.RESERVE,
+        session=CLIENT_SESSION,
+        call=12,
+        stamp=86_400_000,
+        budget_ms=10_000,
+    )
+    token = talk.messages[-1].envelope.token
+    talk.say(
+        "client",
+        "release",
+        "the client gives it back",
+        {"released": "the broker agrees"},
+        kind=Kind.RELEASE,
+        session=CLIENT_SESSION,
+        call=13,
+        stamp=86_400_000,
+        token=token,
+    )
+
+
+def _stop(talk: Conversation) -> None:
+    talk.say(
+        "line",
+        "hello-line",
+        "the worker opens its line",
+        {"welcome-line": "the broker knows its key", "reset-line": "no emergency stop is on"},
+        plain(role="line", worker=WORKER_SESSION, key=WORKER_KEY),
+        kind=Kind.HELLO,
+        stamp=7_400,
+    )
+    talk.say(
+        "watch",
+        "hello-watch",
+        "the supervisor of a computer introduces itself",
+        {"welcome-watch": "the broker gives it a session", "reset-watch-new": "no emergency stop is on"},
+        plain(role="watch", name="supervisor", host="stage-pc", pid=4700),
+        kind=Kind.HELLO,
+        stamp=61_000,
+    )
+    talk.say(
+        "watch",
+        "report",
+        "what the watch sees of a process on its computer; this is not answered",
+        {},
+        plain(pid=4711, state="responsive", for_s=0.0, name="daemon"),
+        kind=Kind.REPORT,
+        session=WATCH_SESSION,
+        stamp=61_001,
+    )
+    body, _ = codec.encode_call(["emergency_stop"], ("smoke",), {"user": "ada"})
+    talk.say(
+        "client",
+        "call-emergency-stop",
+        "the client stops everything",
+        {"stop-line": "the line hears first", "stop-watch": "so does the watch"},
+        body,
+        kind=Kind.CALL,
+        session=CLIENT_SESSION,
+        call=14,
+        stamp=86_400_000,
+        target=NAME_SERVICE.encode(),
+    )
+    talk.say(
+        "line",
+        "stopped",
+        "the stop hook of the object runs now",
+        {"result-emergency-stop": "all hooks have begun"},
+        plain(state="begun", hook="stop", text=""),
+        kind=Kind.STOPPED,
+        session=LINE_SESSION,
+        stamp=7_401,
+        number=talk.messages[-1].envelope.number,
+        target=OBJECT_ID.encode(),
+    )
+    talk.say(
+        "client",
+        "call-reset",
+        "all is safe again",
+        {
+            "reset-worker": "calls may run, so the worker hears",
+            "reset-line-again": "also by its line",
+            "reset-watch": "so the watch hears",
+            "result-reset": "there was a stop",
+        },
+        codec.encode_call(["reset_emergency_stop"], (), {})[0],
+        kind=Kind.CALL,
+        session=CLIENT_SESSION,
+        call=15,
+        stamp=86_400_000,
+        target=NAME_SERVICE.encode(),
+    )
+
+
 def _leave(talk: Conversation) -> None:
     talk.say(
         "worker",
@@ -424,4 +527,5 @@ def _leave(talk: Conversation) -> None:
         session=CLIENT_SESSION,
     )
     talk.now += 1
-    talk.happens(Stopping(), {"bye-broker": "the broker ends"})
+    about = "the broker ends"
+    talk.happens(Stopping(), {"bye-broker": about, "bye-broker-line": about, "bye-broker-watch": about})

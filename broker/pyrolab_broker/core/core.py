@@ -6,6 +6,7 @@ It never raises for anything that a peer sends, keeps no clock, and does nothing
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -14,6 +15,8 @@ from typing_extensions import assert_never
 from pyrolab.errors import ProtocolError, VersionMismatch
 from pyrolab.protocol.envelope import WITH_BODY, Envelope, Kind, check_frames, parse
 from pyrolab_broker.core.calls import Calls
+from pyrolab_broker.core.dispatch import Dispatch
+from pyrolab_broker.core.endings import Endings
 from pyrolab_broker.core.events import (
     Action,
     Event,
@@ -26,11 +29,18 @@ from pyrolab_broker.core.events import (
     Tick,
     Unreachable,
 )
+from pyrolab_broker.core.grants import Grants
+from pyrolab_broker.core.liveness import Liveness
+from pyrolab_broker.core.load import Load
+from pyrolab_broker.core.name_service import NameService
+from pyrolab_broker.core.news import News
 from pyrolab_broker.core.offers import Offers
 from pyrolab_broker.core.peers import Peer, Role
 from pyrolab_broker.core.questions import Questions
+from pyrolab_broker.core.reservations import Reservations
 from pyrolab_broker.core.sessions import Sessions
-from pyrolab_broker.core.state import State
+from pyrolab_broker.core.state import State, Stored
+from pyrolab_broker.core.stops import Stops
 from pyrolab_broker.core.topics import Topics
 from pyrolab_broker.settings import BrokerSettings
 
@@ -43,34 +53,90 @@ _ANSWERS = frozenset({Kind.RESULT, Kind.RAISED, Kind.REFUSED})
 class Core:
     """Decides everything; the server only carries it out."""
 
-    def __init__(self, settings: BrokerSettings, identity: str) -> None:
-        self.state = State(settings, identity)
-        self._calls = Calls(self.state)
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        identity: str,
+        stored: Stored | None = None,
+        epoch: float = 0.0,
+        random_bits: Callable[[int], int] = secrets.randbits,
+    ) -> None:
+        self.state = State(settings, identity, stored, epoch)
+        dispatch = Dispatch(self.state)
+        self._endings = endings = Endings(self.state, dispatch)
+        self._calls = Calls(self.state, dispatch)
         self._questions = Questions(self.state)
-        topics = Topics(self.state)
-        self._sessions = Sessions(self.state, self._calls, topics)
-        offers = Offers(self.state, self._calls, topics)
-        from_both: dict[int, _Part] = {
-            Kind.CALL: self._calls.call,
-            Kind.CANCEL: self._calls.cancel,
-            Kind.PING: self._sessions.ping,
-            Kind.BYE: self._sessions.bye,
+        self._news = News(self.state)
+        self._topics = Topics(self.state)
+        gate = self._calls.gate
+        self.grants = Grants(self.state, gate, dispatch, endings, self._news, random_bits)
+        self.reservations = Reservations(self.state, gate, dispatch, self.grants)
+        self._stops = Stops(self.state, gate, endings, self._news)
+        self._liveness = Liveness(self.state, self._news)
+        self._sessions = Sessions(self.state, self._left, self._stops.has_come)
+        self._offers = Offers(self.state, dispatch, endings, self._topics, self.grants, self.reservations)
+        load = Load(self.state, self._liveness, self.grants, self._stops)
+        names = NameService(self.state, self._news, self._stops, load)
+        self._calls.ask_names = names.call
+        self._parts = self._who_may_say_what()
+        self._is_loaded = False
+
+    def _who_may_say_what(self) -> Mapping[Role, Mapping[int, _Part]]:
+        """Which message of whom goes where."""
+        calls, topics, offers = self._calls, self._topics, self._offers
+        everybodys: dict[int, _Part] = {Kind.PING: self._sessions.ping, Kind.BYE: self._sessions.bye}
+        of_both: dict[int, _Part] = {
+            **everybodys,
+            Kind.CALL: calls.call,
+            Kind.CANCEL: self._cancel,
             Kind.OFFER: offers.offer,
             Kind.WITHDRAW: offers.withdraw,
             Kind.DESCRIBE: offers.describe,
         }
-        self._from_clients: Mapping[int, _Part] = {
-            **from_both,
-            **dict.fromkeys(_ANSWERS, self._questions.answer),
+        answers: dict[int, _Part] = dict.fromkeys(_ANSWERS, calls.answer)
+        return {
+            Role.CLIENT: {
+                **of_both,
+                **dict.fromkeys(_ANSWERS, self._questions.answer),
+                Kind.RESERVE: self.reservations.reserve,
+                Kind.RELEASE: self.reservations.release,
+            },
+            Role.WORKER: {
+                **of_both,
+                **answers,
+                Kind.ASK: self._questions.ask,
+                Kind.JOIN: topics.join,
+                Kind.PART: topics.part,
+                Kind.EVENT: topics.publish,
+                Kind.STOPPED: self._stops.stopped,
+            },
+            Role.LINE: {
+                **everybodys,
+                **{kind: _for_its_worker(part) for kind, part in answers.items()},
+                Kind.STOPPED: _for_its_worker(self._stops.stopped),
+            },
+            Role.WATCH: {**everybodys, Kind.REPORT: self._liveness.report},
         }
-        self._from_workers: Mapping[int, _Part] = {
-            **from_both,
-            **dict.fromkeys(_ANSWERS, self._calls.answer),
-            Kind.ASK: self._questions.ask,
-            Kind.JOIN: topics.join,
-            Kind.PART: topics.part,
-            Kind.EVENT: topics.publish,
-        }
+
+    def _cancel(self, peer: Peer, envelope: Envelope, frames: list[Frame]) -> None:
+        self.reservations.cancel(peer, envelope.call)
+        self._calls.cancel(peer, envelope, frames)
+
+    def _left(self, peer: Peer, why: str, politely: bool) -> None:
+        """A peer has gone; everything that hung on it ends."""
+        match peer.role:
+            case Role.CLIENT:
+                self._topics.client_left(peer)
+                self._news.client_left(peer)
+                self._endings.client_left(peer)
+                self.reservations.client_left(peer, politely)
+            case Role.WORKER:
+                self._liveness.tell(peer, "gone")
+                self._offers.worker_left(peer, why)
+            case Role.LINE:
+                self._endings.line_left(peer)
+            case Role.WATCH:
+                pass
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """What follows from an event at the time `now` (seconds of any clock that never goes back)."""
@@ -78,6 +144,10 @@ class Core:
         state.now = now
         actions: list[Action] = []
         state.actions = actions
+        if not self._is_loaded:
+            self._is_loaded = True
+            self.grants.load()
+            self._stops.load()
         if type(event) is Received:  # first, because nearly every event is one
             self._received(event)
         else:
@@ -94,8 +164,11 @@ class Core:
                 self._unreachable(event)
             case Tick():
                 self.state.wake_at = self.state.now + self.state.settings.heartbeat_s
-                self._calls.expire()
+                self._endings.expire()
                 self._sessions.check()
+                self.reservations.check()
+                self._stops.check()
+                self._liveness.check()
             case Stopping():
                 self._sessions.farewell()
             case _:
@@ -116,12 +189,10 @@ class Core:
             self._stranger(peer_id, envelope, frames)
             return
         peer.heard = self.state.now
-        if peer.role is Role.WORKER:
-            part = self._from_workers.get(envelope.kind)
-            if envelope.stamp:
-                peer.stamp = envelope.stamp
-        else:
-            part = self._from_clients.get(envelope.kind)
+        part = self._parts[peer.role].get(envelope.kind)
+        if envelope.stamp and peer.role is not Role.CLIENT:
+            worker = peer if peer.main is None else peer.main
+            worker.stamp, worker.stamped = envelope.stamp, self.state.now
         if part is None:
             self._out_of_place(peer, envelope, frames)
         elif envelope.session not in (0, peer.session) and peer.role is Role.CLIENT:
@@ -166,17 +237,31 @@ class Core:
         self.state.actions.append(Note(logging.DEBUG, "refused a message: %s", (str(error),)))
 
     def _spoilt(self, peer: Peer, envelope: Envelope, why: str) -> None:
-        part = self._calls if peer.role is Role.WORKER else self._questions
-        part.spoilt(peer, envelope, why)
+        if peer.role is Role.CLIENT:
+            self._questions.spoilt(peer, envelope, why)
+        elif peer.role is not Role.WATCH:
+            self._calls.spoilt(peer if peer.main is None else peer.main, envelope, why)
 
     def _unreachable(self, event: Unreachable) -> None:
         peer = self.state.peers.get(event.peer)
         if peer is None:
             return
         envelope = parse(event.header)
-        if peer.role is Role.WORKER and envelope.kind == Kind.CALL:
-            self._calls.undelivered(peer, envelope.session, envelope.call)
-        elif peer.role is Role.WORKER and envelope.kind == Kind.BEGUN:
-            self._calls.unintroduced(peer, envelope.session)
+        hosts = peer.role in (Role.WORKER, Role.LINE)
+        if hosts and envelope.kind == Kind.CALL:
+            worker = peer if peer.main is None else peer.main
+            self._endings.undelivered(worker, envelope.session, envelope.call)
+        elif hosts and envelope.kind == Kind.BEGUN:
+            self._endings.unintroduced(peer, envelope.session)
         if not (event.slow and peer.role is Role.WORKER):
             self._sessions.unreachable(event.peer, event.slow)
+
+
+def _for_its_worker(part: _Part) -> _Part:
+    """What a line says, it says for its worker."""
+
+    def pass_on(line: Peer, envelope: Envelope, frames: list[Frame]) -> None:
+        assert line.main is not None
+        part(line.main, envelope, frames)
+
+    return pass_on

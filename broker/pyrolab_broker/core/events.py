@@ -60,7 +60,22 @@ class Note(NamedTuple):
     arguments: tuple[Any, ...] = ()
 
 
-Action: TypeAlias = Send | Note
+class Store(NamedTuple):
+    """Keep this for the time after a restart; None: forget it. Before anything that follows in the list."""
+
+    table: str
+    key: str
+    value: Any
+
+
+class Record(NamedTuple):
+    """Write this into the audit log."""
+
+    what: str
+    facts: dict[str, Any]
+
+
+Action: TypeAlias = Send | Note | Store | Record
 
 #: Makes a `Send` or `Received` from a tuple without the Python function that a named tuple has for it; there
 #: are two of each in every call.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pyrolab.errors import NamingError
 from pyrolab.protocol.limits import MAX_NAME_CHARS
@@ -27,11 +27,34 @@ class Entry(NamedTuple):
 
 
 class NameTable:
-    """Names in the order of the alphabet; every question about them is answered from here."""
+    """Names in the order of the alphabet; every question about them is answered from here.
 
-    def __init__(self, capacity: int) -> None:
+    `keep` is told of each change: a name, and what it stands for now, or None.
+    """
+
+    def __init__(self, capacity: int, keep: Callable[[str, Any], None] = lambda name, value: None) -> None:
         self._entries: dict[str, Entry] = {}
         self._capacity = capacity
+        self._keep = keep
+
+    def load(self, stored: Mapping[str, Any]) -> None:
+        """Take in what was kept before."""
+        for name, value in stored.items():
+            self._entries[name] = Entry(str(value["uri"]), frozenset(map(str, value["metadata"])))
+
+    def _set(self, name: str, entry: Entry) -> None:
+        self._entries[name] = entry
+        self._keep(name, {"uri": entry.uri, "metadata": sorted(entry.metadata)})
+
+    def _forget(self, name: str) -> bool:
+        known = self._entries.pop(name, None) is not None
+        if known:
+            self._keep(name, None)
+        return known
+
+    def get(self, name: str) -> Entry | None:
+        """What `name` stands for, if anything."""
+        return self._entries.get(name)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -49,11 +72,11 @@ class NameTable:
                 )
         elif len(self._entries) >= self._capacity:
             raise NamingError(f"the name service holds {self._capacity} names, its limit; remove some")
-        self._entries[name] = Entry(uri, _tags(metadata))
+        self._set(name, Entry(uri, _tags(metadata)))
 
     def set_metadata(self, name: str, metadata: Iterable[str]) -> None:
         """Replace the metadata of a name. Raises `NamingError` if there is no such name."""
-        self._entries[name] = self.entry(name)._replace(metadata=_tags(metadata))
+        self._set(name, self.entry(name)._replace(metadata=_tags(metadata)))
 
     def entry(self, name: str) -> Entry:
         """What `name` stands for. Raises `NamingError` with close names if there is none."""
@@ -65,7 +88,7 @@ class NameTable:
 
     def remove(self, *names: str) -> int:
         """Remove names; returns how many there were."""
-        return sum(self._entries.pop(name, None) is not None for name in names)
+        return sum(map(self._forget, names))
 
     def list(self, prefix: str = "") -> dict[str, Entry]:
         """All entries whose name starts with `prefix`, the name service's own among them.
@@ -75,6 +98,11 @@ class NameTable:
         itself = {NAME_SERVICE: Entry(f"PYRO:{NAME_SERVICE}", frozenset({"class:NameServer"}))}
         everything = itself | dict(sorted(self._entries.items()))
         return {name: entry for name, entry in everything.items() if name.startswith(prefix)}
+
+    def of_object(self, object_id: str) -> Sequence[str]:
+        """The names that stand for an object of this broker."""
+        uri = f"PYRO:{object_id}"
+        return [name for name, entry in self._entries.items() if entry.uri == uri]
 
     def with_metadata(self, every: Iterable[str] = (), any_of: Iterable[str] = ()) -> dict[str, Entry]:
         """The entries that carry all of `every`, or at least one of `any_of`."""

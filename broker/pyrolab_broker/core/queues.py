@@ -1,26 +1,32 @@
 """The queue in front of a service: first in, first out for each client, and clients in turn.
 
 A client that floods the queue waits behind its own calls; another client's next call is at most one
-round away. Whoever keeps a queue bounds it: it tells its length, and gives up the newest of the longest line.
+round away. Items that are bulk let other owners' small ones pass, but not for ever, and never overtake within
+one line. Whoever keeps a queue bounds it: it tells its length, and gives up the newest of the longest line.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+
+#: How many small items may pass a bulk one.
+PATIENCE = 8
 
 
 class FairQueue(Generic[Item]):
     """Items of several owners, given out round-robin over the owners."""
 
-    __slots__ = ("_length", "_turns")
+    __slots__ = ("_is_bulk", "_length", "_passed", "_turns")
 
-    def __init__(self) -> None:
+    def __init__(self, is_bulk: Callable[[Item], bool] = lambda item: False) -> None:
         self._turns: OrderedDict[Hashable, deque[Item]] = OrderedDict()
         self._length = 0
+        self._is_bulk = is_bulk
+        self._passed = 0
 
     def __len__(self) -> int:
         return self._length
@@ -38,11 +44,13 @@ class FairQueue(Generic[Item]):
         line.append(item)
         self._length += 1
 
-    def pop(self) -> Item:
-        """The next item; its owner's next one waits for everybody's turn. Raises `IndexError` if empty."""
-        if not self._length:
-            raise IndexError("the queue is empty")
-        owner, line = next(iter(self._turns.items()))
+    def pop(self, only: Container[Hashable] | None = None) -> Item:
+        """The next item; its owner's next one waits for everybody's turn.
+
+        With `only`, of these owners. Raises `IndexError` if there is none.
+        """
+        owner = self._next_owner(only)
+        line = self._turns[owner]
         item = line.popleft()
         self._length -= 1
         if line:
@@ -50,6 +58,20 @@ class FairQueue(Generic[Item]):
         else:
             del self._turns[owner]
         return item
+
+    def _next_owner(self, only: Container[Hashable] | None) -> Hashable:
+        owners = [each for each in self._turns if only is None or each in only]
+        if not owners:
+            raise IndexError("the queue is empty")
+        first = owners[0]
+        if len(owners) == 1 or not self._is_bulk(self._turns[first][0]):
+            return first
+        small = next((each for each in owners if not self._is_bulk(self._turns[each][0])), None)
+        if small is None or self._passed >= PATIENCE:
+            self._passed = 0
+            return first
+        self._passed += 1
+        return small
 
     def remove(self, owner: Hashable, item: Item) -> None:
         """Take one item out. Raises `ValueError` if it is not there."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
 import msgpack
 
 from pyrolab.protocol.envelope import VERSION, Envelope, Kind
-from pyrolab_broker.core.calls import Calls
-from pyrolab_broker.core.events import Frame, Note, PeerId
+from pyrolab_broker.core.bodies import read_map
+from pyrolab_broker.core.events import Frame, PeerId
+from pyrolab_broker.core.limiting import Bucket
 from pyrolab_broker.core.peers import Peer, Role
 from pyrolab_broker.core.state import State
-from pyrolab_broker.core.topics import Topics
+from pyrolab_broker.settings import ClientLimits
 
 #: How long, and how often, a suspicion that a peer has gone is checked.
 SUSPICION_S = 1.0
@@ -24,51 +27,113 @@ MISSED_HEARTBEATS = 3
 ABOUT = ("name", "user", "host", "pid", "software")
 MAX_ABOUT_CHARS = 200
 MAX_HELLO_BYTES = 4096
+MIN_KEY_BYTES = 16
+#: Connections for an emergency stop, beside all others.
+URGENT_PLACES = 32
+
+
+#: Told that a peer has gone: why, and whether it said so itself.
+Left = Callable[[Peer, str, bool], None]
 
 
 class Sessions:
-    """The connected peers, and the places that they take."""
+    """The connected peers, and the places that they take.
 
-    def __init__(self, state: State, calls: Calls, topics: Topics) -> None:
+    `has_left` is told of each that has gone; `has_come` of lines and watches that have come.
+    """
+
+    def __init__(self, state: State, has_left: Left, has_come: Callable[[Peer], None]) -> None:
         self._state = state
-        self._calls = calls
-        self._topics = topics
+        self._has_left = has_left
+        self._has_come = has_come
 
     def hello(self, peer_id: PeerId, envelope: Envelope, frames: list[Frame]) -> None:
         """A peer introduces itself: it gets a session, or hears why not."""
         state = self._state
         try:
-            said = _read_hello(frames[0])
+            said = read_map(frames[0], MAX_HELLO_BYTES)
             role = Role(str(_scalar(said.get("role"))))
         except ValueError:
-            state.refuse(peer_id, "protocol", "a HELLO says {'role': 'client'} or {'role': 'worker'}")
+            text = f"a HELLO says {{'role': …}}, one of {', '.join(each.value for each in Role)}"
+            state.refuse(peer_id, "protocol", text, call=envelope.call)
             return
         known = state.peers.get(peer_id)
         if known is not None:
             self._welcome(known, envelope)
-        elif self._has_place(peer_id, role, envelope):
-            about = {name: _shown(said[name]) for name in ABOUT if said.get(name) not in (None, "")}
-            session = secrets.randbits(63) or 1
-            peer = Peer(peer_id, session, role, about, state.now, state.now, envelope.stamp)
-            state.peers[peer_id] = state.sessions(role)[session] = peer
-            state.actions.append(Note(logging.INFO, "%s has joined", (str(peer),)))
+            return
+        peer = self._newcomer(peer_id, role, envelope, said)
+        if role is Role.LINE and not self._is_a_workers(peer, said):
+            text = "a line names the session and the key of its worker; this worker is not here"
+            state.refuse(peer_id, "denied", text, call=envelope.call)
+        elif self._has_place(peer, envelope):
+            self._enter(peer)
             self._welcome(peer, envelope)
+            if role in (Role.LINE, Role.WATCH):
+                self._has_come(peer)
 
-    def _has_place(self, peer_id: PeerId, role: Role, envelope: Envelope) -> bool:
+    def _newcomer(self, peer_id: PeerId, role: Role, envelope: Envelope, said: dict[str, Any]) -> Peer:
         state = self._state
+        about = {name: _shown(said[name]) for name in ABOUT if said.get(name) not in (None, "")}
+        session = secrets.randbits(63) or 1
+        peer = Peer(peer_id, session, role, about, state.now, state.now, envelope.stamp, state.now)
+        key = said.get("key")
+        peer.key = key if isinstance(key, bytes) and len(key) >= MIN_KEY_BYTES else b""
+        peer.urgent = role is Role.CLIENT and said.get("urgent") is True
+        self._limit(peer)
+        return peer
+
+    def _limit(self, peer: Peer) -> None:
+        """How much this client may ask for."""
+        settings = self._state.settings
+        who = f"{peer.about.get('user', '')}@{peer.about.get('host', '')}"
+        found = (limits for pattern, limits in settings.clients.items() if fnmatchcase(who, pattern))
+        own = next(found, ClientLimits())
+        peer.max_calls = settings.calls_per_client if own.calls is None else own.calls
+        rate = settings.rate_per_client if own.rate is None else own.rate
+        burst = settings.burst_per_client if own.burst is None else own.burst
+        peer.bucket = Bucket(rate, burst, self._state.now) if rate > 0 and not peer.urgent else None
+
+    def _is_a_workers(self, line: Peer, said: dict[str, Any]) -> bool:
+        session = said.get("worker")
+        worker = self._state.workers.get(session) if isinstance(session, int) else None
+        if worker is None or not worker.key or not secrets.compare_digest(worker.key, line.key):
+            return False
+        line.main = worker
+        return True
+
+    def _enter(self, peer: Peer) -> None:
+        """From now on it is one of us; what it was before, it is no longer."""
+        state = self._state
+        if peer.role is Role.WORKER and peer.key:
+            for other in [each for each in state.workers.values() if each.key == peer.key]:
+                self.end(other, "has connected again")
+        if peer.main is not None:
+            if peer.main.line is not None:
+                self.end(peer.main.line, "has connected again")
+            peer.main.line = peer
+        state.peers[peer.id] = state.sessions(peer.role)[peer.session] = peer
+        state.note(logging.INFO, "%s has joined", str(peer))
+
+    def _has_place(self, peer: Peer, envelope: Envelope) -> bool:
+        state, role = self._state, peer.role
         limit = state.settings.max_clients if role is Role.CLIENT else state.settings.max_workers
-        current = len(state.sessions(role))
-        if current < limit:
+        if role is Role.CLIENT:
+            current = sum(each.urgent == peer.urgent for each in state.clients.values())
+            limit = URGENT_PLACES if peer.urgent else limit
+        else:
+            current = len(state.sessions(role))
+        if current < limit or (role is Role.WORKER and self._is_back(peer)):
             return True
         text = (
             f"the broker serves {current} {role.value}s, its limit (max_{role.value}s={limit}); "
             "try again when one has left, release proxies that are not in use, or raise the limit"
         )
-        state.refuse(peer_id, "pool-full", text, call=envelope.call, limit=limit, current=current)
-        state.actions.append(
-            Note(logging.WARNING, "a %s was turned away: the limit is %d", (role.value, limit))
-        )
+        state.refuse(peer.id, "pool-full", text, call=envelope.call, limit=limit, current=current)
+        state.note(logging.WARNING, "a %s was turned away: the limit is %d", role.value, limit)
         return False
+
+    def _is_back(self, worker: Peer) -> bool:
+        return bool(worker.key) and any(each.key == worker.key for each in self._state.workers.values())
 
     def _welcome(self, peer: Peer, envelope: Envelope) -> None:
         settings = self._state.settings
@@ -76,10 +141,11 @@ class Sessions:
             "broker": self._state.identity,
             "version": VERSION,
             "heartbeat_s": settings.heartbeat_s,
+            "silence_s": settings.silence_s,
             "limits": {
                 "frame_bytes": settings.wire.frame_bytes,
                 "message_bytes": settings.wire.message_bytes,
-                "calls_per_client": settings.calls_per_client,
+                "calls_per_client": peer.max_calls,
             },
         }
         self._state.send(
@@ -92,7 +158,7 @@ class Sessions:
 
     def bye(self, peer: Peer, envelope: Envelope, frames: list[Frame]) -> None:
         """A peer leaves."""
-        self.end(peer, "said goodbye")
+        self.end(peer, "said goodbye", politely=True)
         self._state.send(peer.id, Kind.BYE, session=peer.session, call=envelope.call)
 
     def suspect(self, peer_id: PeerId) -> None:
@@ -115,8 +181,8 @@ class Sessions:
         for peer in list(state.peers.values()):
             if peer.suspected_until > state.now:
                 self._probe(peer)
-            elif state.now - peer.heard > silence:
-                peer.heard = state.now  # one probe for each silence
+            elif state.now - max(peer.heard, peer.probed) > silence:
+                peer.probed = state.now  # one probe for each silence
                 self._probe(peer)
 
     def _probe(self, peer: Peer) -> None:
@@ -125,40 +191,22 @@ class Sessions:
         if peer.suspected_until > self._state.now:
             self._state.wake_by(self._state.now + RECHECK_S)
 
-    def end(self, peer: Peer, why: str) -> None:
+    def end(self, peer: Peer, why: str, politely: bool = False) -> None:
         """End a session, and everything that hung on it."""
         state = self._state
         del state.peers[peer.id]
         del state.sessions(peer.role)[peer.session]
-        state.actions.append(Note(logging.INFO, "%s %s", (str(peer), why)))
-        if peer.role is Role.CLIENT:
-            self._topics.client_left(peer)
-            self._calls.client_left(peer)
-        else:
-            self._calls.worker_left(peer, why)
-            for service in peer.services.values():
-                self._topics.service_left(service)
+        state.note(logging.INFO, "%s %s", str(peer), why)
+        if peer.line is not None:
+            self.end(peer.line, "has lost its worker")
+        if peer.main is not None and peer.main.line is peer:
+            peer.main.line = None
+        self._has_left(peer, why, politely)
 
     def farewell(self) -> None:
         """Tell everybody that the broker ends."""
         for peer in self._state.peers.values():
             self._state.send(peer.id, Kind.BYE, session=peer.session)
-
-
-def _read_hello(body: Any) -> dict[str, Any]:
-    """The body of a HELLO. Raises `ValueError` if it is none."""
-    view = memoryview(body)
-    if view.nbytes > MAX_HELLO_BYTES:
-        raise ValueError("too long")
-    try:
-        said = msgpack.unpackb(view, max_map_len=32, max_array_len=32, max_ext_len=0)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError("not msgpack") from error
-    except msgpack.UnpackException as error:
-        raise ValueError("not msgpack") from error
-    if not isinstance(said, dict):
-        raise ValueError("not a map")
-    return said
 
 
 def _scalar(value: Any) -> str | int | None:

@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgpack
 
 from pyrolab.errors import REFUSALS
 from pyrolab.protocol.envelope import Envelope, Flag, Kind, pack
-from pyrolab_broker.core.events import Action, Frame, PeerId, Send
-from pyrolab_broker.core.name_service import NameService
+from pyrolab_broker.core.events import Action, Frame, Note, PeerId, Record, Send, Store
 from pyrolab_broker.core.names import NameTable
-from pyrolab_broker.core.peers import Peer, Role, Service
+from pyrolab_broker.core.peers import Grant, Peer, Role, Service
 from pyrolab_broker.settings import BrokerSettings
+
+#: What was kept for the time after a restart: tables of values by key.
+Stored = Mapping[str, Mapping[str, Any]]
+
+
+class Stop(NamedTuple):
+    """An emergency stop that is on."""
+
+    number: int
+    reason: str
+    user: str
+    host: str
+    #: Unix time.
+    since: float
 
 
 class State:
-    """Peers, services and names; changed by the parts of the core, inside one `handle` call at a time."""
+    """Peers, services and names; changed by the parts of the core, inside one `handle` call at a time.
 
-    def __init__(self, settings: BrokerSettings, identity: str) -> None:
+    `epoch` is the Unix time at which the core's clock was 0; it is for people to read, nothing depends on it.
+    """
+
+    def __init__(
+        self, settings: BrokerSettings, identity: str, stored: Stored | None = None, epoch: float = 0.0
+    ) -> None:
         self.settings = settings
         self.identity = identity
+        self.stored: Stored = stored or {}
+        self.epoch = epoch
         self.now = 0.0
         self.peers: dict[PeerId, Peer] = {}
         self.clients: dict[int, Peer] = {}
         self.workers: dict[int, Peer] = {}
+        self.lines: dict[int, Peer] = {}
+        self.watches: dict[int, Peer] = {}
         self.services: dict[bytes, Service] = {}
         self.queued_bytes = 0
-        self.names = NameTable(settings.max_names)
-        self.name_service = NameService(self.names, self.services.__contains__)
+        self.names = NameTable(settings.max_names, self._keep_name)
+        self.names.load(self.stored.get("names", {}))
+        #: Who has which object for itself.
+        self.reserved: dict[bytes, Grant] = {}
+        self.transactions: dict[bytes, Grant] = {}
+        self.stop: Stop | None = None
         self.actions: list[Action] = []
         #: When `Tick` is wanted next, at the latest.
         self.wake_at = 0.0
@@ -39,9 +66,42 @@ class State:
         """The broker's clock in ms, as peers echo it."""
         return int(self.now * 1000)
 
+    @property
+    def wall(self) -> float:
+        """The time of day (Unix time in s), for people."""
+        return self.epoch + self.now
+
+    def called(self, object_id: bytes) -> str:
+        """An object as people know it: by its name, if it has one."""
+        shown = object_id.decode("utf-8", "backslashreplace")
+        return next(iter(self.names.of_object(shown)), shown)
+
+    def time_of_day(self, moment: float) -> str:
+        """A Unix time as people read it."""
+        return datetime.fromtimestamp(moment).strftime("%H:%M:%S")
+
     def sessions(self, role: Role) -> dict[int, Peer]:
         """The connected peers of one role, by session."""
-        return self.clients if role is Role.CLIENT else self.workers
+        match role:
+            case Role.CLIENT:
+                return self.clients
+            case Role.WORKER:
+                return self.workers
+            case Role.LINE:
+                return self.lines
+            case Role.WATCH:
+                return self.watches
+
+    def _keep_name(self, name: str, value: Any) -> None:
+        self.actions.append(Store("names", name, value))
+
+    def note(self, level: int, text: str, *arguments: Any) -> None:
+        """Have something written into the log."""
+        self.actions.append(Note(level, text, arguments))
+
+    def record(self, what: str, **facts: Any) -> None:
+        """Have something written into the audit log."""
+        self.actions.append(Record(what, facts))
 
     def send(self, peer: PeerId, kind: Kind, frames: Sequence[Frame] = (), **fields: Any) -> None:
         """Have a message of the broker's own sent."""

@@ -27,10 +27,18 @@ class Topics:
         if service is None:
             self._not_offered(worker, envelope)
             return
-        joined = (service.object_id, envelope.number)
+        topic = (worker.session, envelope.number)
+        joined = (service.object_id, topic)
         if joined not in client.topics and self._has_room(client, worker, envelope):
             client.topics.add(joined)
-            service.topics.setdefault(envelope.number, {})[client.id] = client
+            service.topics.setdefault(topic, {})[client.id] = client
+            self._keep_together(service, client, worker)
+
+    def _keep_together(self, service: Service, client: Peer, worker: Peer) -> None:
+        """In a pool, whoever hears one worker's events also calls that one."""
+        host = service.host_of(worker)
+        if service.is_pool and host is not None:
+            service.pinned[client.session] = host
 
     def _has_room(self, client: Peer, worker: Peer, envelope: Envelope) -> bool:
         current, limit = len(client.topics), self._state.settings.topics_per_client
@@ -50,8 +58,9 @@ class Topics:
         service = worker.services.get(envelope.target)
         client = self._state.clients.get(envelope.session)
         if service is not None and client is not None:
-            client.topics.discard((service.object_id, envelope.number))
-            _leave(service, envelope.number, client)
+            topic = (worker.session, envelope.number)
+            client.topics.discard((service.object_id, topic))
+            _leave(service, topic, client)
 
     def publish(self, worker: Peer, envelope: Envelope, frames: list[Frame]) -> None:
         """Something has happened: everybody who has joined gets the same frames."""
@@ -60,7 +69,7 @@ class Topics:
             self._not_offered(worker, envelope)
             return
         clock = self._state.clock
-        for client in service.topics.get(envelope.number, {}).values():
+        for client in service.topics.get((worker.session, envelope.number), {}).values():
             header = pack(
                 Kind.EVENT,
                 envelope.flags,
@@ -81,19 +90,18 @@ class Topics:
             _leave(self._state.services[object_id], topic, client)
         client.topics.clear()
 
-    def service_left(self, service: Service) -> None:
-        """A service is no longer offered: who got its events may look for its successor."""
+    def host_left(self, service: Service, worker: Peer) -> None:
+        """A worker hosts a service no longer: who got its events may look for its successor."""
         listeners: dict[int, Peer] = {}
-        for topic, members in service.topics.items():
-            for client in members.values():
+        for topic in [each for each in service.topics if each[0] == worker.session]:
+            for client in service.topics.pop(topic).values():
                 client.topics.discard((service.object_id, topic))
                 listeners[client.session] = client
-        service.topics.clear()
         for client in listeners.values():
             self._state.send(client.id, Kind.ENDED, session=client.session, target=service.object_id)
 
 
-def _leave(service: Service, topic: int, client: Peer) -> None:
+def _leave(service: Service, topic: tuple[int, int], client: Peer) -> None:
     members = service.topics.get(topic, {})
     members.pop(client.id, None)
     if not members:

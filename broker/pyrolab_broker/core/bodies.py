@@ -1,0 +1,25 @@
+"""Bodies that the broker itself reads: short maps of plain msgpack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+
+MAX_BODY_BYTES = 16 * 1024
+
+
+def read_map(body: Any, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
+    """The map in a body. Raises `ValueError` if it is none, or too long."""
+    view = memoryview(body)
+    if view.nbytes > max_bytes:
+        raise ValueError(f"the body has {view.nbytes} bytes; {max_bytes} are allowed")
+    try:
+        said = msgpack.unpackb(view, max_map_len=64, max_array_len=128, max_ext_len=0)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError("the body is not msgpack") from error
+    except msgpack.UnpackException as error:
+        raise ValueError("the body is not msgpack") from error
+    if not isinstance(said, dict):
+        raise ValueError("the body is not a map")
+    return said
