@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
+import time
 import weakref
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
 import msgpack
@@ -16,16 +19,19 @@ from pyrolab.link import context
 from pyrolab.link.finding import broker_location
 from pyrolab.protocol import codec, codes
 from pyrolab.protocol.names import URI, Location, check_name, new_object_id
-from pyrolab.worker import registry
+from pyrolab.worker import refusing, registry
+from pyrolab.worker.auditing import Trail
 from pyrolab.worker.context import Client
 from pyrolab.worker.execution import Executor
+from pyrolab.worker.exposure import behavior_of
 from pyrolab.worker.hosting import Hosted
+from pyrolab.worker.premises import Premises
 from pyrolab.worker.reception import Reception
 
 log = logging.getLogger("pyrolab.worker")
 Self = TypeVar("Self", bound="Daemon")
 
-#: How long `close` waits for a call that is running.
+#: How long `close` waits for calls that are running, all together.
 CLOSE_TIMEOUT_S = 10.0
 
 
@@ -55,13 +61,26 @@ class Daemon:
         self._hosted: dict[str, Executor] = {}
         self._ids_by_subject: dict[int, str] = {}
         self._shutdown = threading.Event()
-        self._reception = Reception(self._location, name)
+        self._premises = Premises()
+        self._reception = Reception(self._location, name, self._premises)
         self._reception.open()
 
     @property
     def session(self) -> int:
         """The number of the session with the broker; another one after each reconnection, 0 without one."""
         return self._reception.session
+
+    @property
+    def audit(self) -> Trail | None:
+        """Where calls that may change something are written down before they run; None, as it comes.
+
+        An `AuditLog`, or whatever has its methods.
+        """
+        return self._premises.recorder.trail
+
+    @audit.setter
+    def audit(self, trail: Trail | None) -> None:
+        self._premises.recorder.trail = trail
 
     @property
     def location(self) -> Location:
@@ -79,14 +98,13 @@ class Daemon:
         """Host an object, or a class whose instances are made as its `behavior` says; returns its URI.
 
         It can be called from now on, and wherever it is passed on, as an argument or a result, it arrives
-        as a
-        proxy. With `weak`, the daemon does not keep the object alive, and unregisters it when it has gone.
-        Raises `DaemonError` if it is hosted here already and not `force`,
-        `NamingError` if `objectId` is no name or is taken.
+        as a proxy. With `weak`, the daemon does not keep the object alive, and unregisters it when it has
+        gone. Raises `DaemonError` if it is hosted here already and not `force`, or is to be in a pool and has
+        no `objectId`; `NamingError` if `objectId` is no name, `NameInUse` if it is taken.
         """
         if self._shutdown.is_set():
             raise DaemonError("this daemon has been shut down; make a new one")
-        object_id = check_name(objectId) if objectId else new_object_id()
+        object_id = check_name(objectId) if objectId else self._new_id(obj_or_class)
         held = self._ids_by_subject.get(id(obj_or_class))
         if (held or object_id in self._hosted) and not force:
             raise DaemonError(
@@ -95,7 +113,9 @@ class Daemon:
             )
         if force:
             self._discard(held or object_id)
-        hosted = self._prepared(Hosted(object_id, obj_or_class, self._location, weak=weak))
+        hosted = self._prepared(
+            Hosted(object_id, obj_or_class, self._location, weak=weak, premises=self._premises)
+        )
         executor = Executor(hosted, self._reception)
         self._reception.add(executor)
         executor.start()
@@ -106,6 +126,15 @@ class Daemon:
             if weak:
                 weakref.finalize(obj_or_class, self._discard_aside, object_id).atexit = False
         return self.uriFor(object_id)
+
+    def _new_id(self, obj_or_class: Any) -> str:
+        cls = obj_or_class if isinstance(obj_or_class, type) else type(obj_or_class)
+        if behavior_of(cls).pool:
+            raise DaemonError(
+                f"{cls.__qualname__} is to be in a pool, whose workers share one object id; "
+                "choose it: register(..., objectId='...')"
+            )
+        return new_object_id()
 
     def _prepared(self, hosted: Hosted) -> Hosted:
         """Give a hosted object what this kind of daemon gives; kinds derived from it may give more."""
@@ -167,37 +196,82 @@ class Daemon:
         threading.Thread(target=self._discard, args=(object_id,), name="pyrolab-discard").start()
 
     def _discard(self, object_id: str) -> None:
+        self._end([object_id], CLOSE_TIMEOUT_S)
+
+    def _end(self, object_ids: list[str], timeout_s: float) -> None:
+        """Host these no longer: all are withdrawn first, and then end at the same time."""
+        executors = [executor for each in object_ids if (executor := self._taken_out(each)) is not None]
+        self._reception.withdraw(executors)
+        for executor in executors:
+            name = executor.hosted.object_id
+            executor.begin_end(refusing.gone(name, daemon_ends=self._shutdown.is_set()))
+        until = time.monotonic() + timeout_s
+        for executor in executors:
+            if not executor.has_ended(until - time.monotonic()):
+                name = executor.hosted.object_id
+                log.warning("%s is still busy with a call after %g s; not waiting", name, timeout_s)
+            self._reception.forget(executor)
+
+    def _taken_out(self, object_id: str) -> Executor | None:
         executor = self._hosted.pop(object_id, None)
-        if executor is None:
-            return
-        for subject, held in list(self._ids_by_subject.items()):
-            if held == object_id:
-                del self._ids_by_subject[subject]
-        registry.forget(executor.hosted.instances.shared)
-        self._reception.remove(executor)
-        if not executor.end(CLOSE_TIMEOUT_S):
-            log.warning("%s is still busy with a call after %g s; not waiting", object_id, CLOSE_TIMEOUT_S)
+        if executor is not None:
+            for subject, held in list(self._ids_by_subject.items()):
+                if held == object_id:
+                    del self._ids_by_subject[subject]
+            registry.forget(executor.hosted.instances.shared)
+        return executor
 
     def requestLoop(self, loopCondition: Callable[[], bool] = lambda: True) -> None:
-        """Stay until `shutdown` is called, Ctrl-C, or `loopCondition()` turns false; then close."""
+        """Stay until `shutdown` is called, Ctrl-C, or `loopCondition()` turns false; then close.
+
+        In the main thread, SIGTERM does what `shutdown` does, unless the script has a handler of its own; a
+        second one ends the process at once.
+        """
         try:
-            while not self._shutdown.wait(0.2) and loopCondition():
-                pass
+            with self._ended_by_sigterm():
+                while not self._shutdown.wait(0.2) and loopCondition():
+                    pass
+                self.close()
         except KeyboardInterrupt:
             log.info("ended by Ctrl-C")
         finally:
             self.close()
 
+    @contextmanager
+    def _ended_by_sigterm(self) -> Iterator[None]:
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            yield
+            return
+
+        def end(number: int, frame: FrameType | None) -> None:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            self.shutdown()
+
+        signal.signal(signal.SIGTERM, end)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
     def shutdown(self) -> None:
         """End `requestLoop`; from any thread, from a service's method, or from a signal handler."""
         self._shutdown.set()
 
-    def close(self) -> None:
-        """End all services, in the order in which they came, and leave the broker."""
+    def drain(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
+        """End all services in good order, and leave the broker.
+
+        First nothing new is taken, then calls that wait are handed back as not executed. Calls that run may
+        end within `timeout_s`, and are answered; then their instances are closed.
+        """
         self._shutdown.set()
-        for object_id in list(self._hosted):
-            self._discard(object_id)
+        self._reception.leave()
+        self._end(list(self._hosted), timeout_s)
         self._reception.close()
+
+    def close(self) -> None:
+        """The same as `drain()`."""
+        self.drain()
 
     def __enter__(self: Self) -> Self:
         return self

@@ -1,7 +1,7 @@
 """The thread of one service: every call to it runs here, one at a time, for its whole life.
 
 Between calls the thread reads the daemon's connection itself if nobody else does, so that a call to an idle
-service runs in the thread that received it.
+service runs in the thread that received it. Only urgent calls run elsewhere, beside it.
 """
 
 from __future__ import annotations
@@ -12,39 +12,27 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol
-
-import msgpack
 
 from pyrolab.errors import SerializeError
 from pyrolab.link.link import clock_ms
 from pyrolab.protocol import codec, codes
-from pyrolab.protocol.envelope import NO_DEADLINE, Envelope, Flag, Kind, pack
+from pyrolab.protocol.envelope import Flag, Kind, pack
 from pyrolab.protocol.exceptions import pack_exception
+from pyrolab.worker import refusing
 from pyrolab.worker.asking import Questions, RemoteCallable, read_reference
 from pyrolab.worker.context import Client, CurrentCall, current_call, enter_call
 from pyrolab.worker.hosting import Hosted
+from pyrolab.worker.job import AHEAD_MS, STALE_MS, Job
+from pyrolab.worker.refusing import NotRun
+from pyrolab.worker.turn import Turn
+from pyrolab.worker.urgent import Beside, NoInstanceYet, UrgentTurn
 
 log = logging.getLogger("pyrolab.worker")
 
-#: A call whose echo of our clock is older than this lay in a buffer while a connection was interrupted.
-STALE_MS = 5000
 _NAP_S = 1.0
-
-
-class Job:
-    """A call that has arrived."""
-
-    __slots__ = ("call", "envelope", "frames")
-
-    def __init__(self, envelope: Envelope, frames: list[Any], client: Client) -> None:
-        deadline = None
-        if envelope.budget_ms != NO_DEADLINE:
-            deadline = time.monotonic() + envelope.budget_ms / 1000
-        self.envelope = envelope
-        self.frames = frames
-        self.call = CurrentCall(envelope.session, envelope.call, deadline, client)
 
 
 class Mailroom(Protocol):
@@ -59,8 +47,8 @@ class Mailroom(Protocol):
     def read_for(self, executor: Executor) -> Job | Callable[[], object] | None:
         """Read for everybody until there is something for `executor`; None if somebody else reads."""
 
-    def answer(self, job: Job, frames: list[Any]) -> None:
-        """Send the answer to a call."""
+    def answer(self, job: Job, kind: int, frames: list[Any], flags: int = Flag.NONE) -> None:
+        """Send the answer to a call: its body and buffers."""
 
     def wake(self) -> None:
         """Make whoever reads look around."""
@@ -73,6 +61,9 @@ class Executor:
         self.hosted = hosted
         #: Whether no second call comes before the first is answered.
         self.takes_one = hosted.behavior.credit == 1
+        #: The highest token of a reservation that a call has come with.
+        self.fence = 0
+        self._latch = hosted.premises.latch
         self._mailroom = mailroom
         self._target = hosted.object_id.encode()
         #: Those who have called this service, by session.
@@ -81,9 +72,11 @@ class Executor:
         hosted.codec.register_extension(codes.CALLABLE, RemoteCallable, _refuse_to_pass_on, self._callable)
         #: What waits for this service.
         self.jobs: deque[Job | Callable[[], object]] = deque()
+        self._running: Job | None = None
+        self._beside = Beside(hosted.object_id, self._carry_out_beside)
         self._bell = threading.Semaphore(0)
         self._asleep = False
-        self._ending = False
+        self._ending: NotRun | None = None
         self._thread = threading.Thread(target=self._work, name=f"pyrolab-{hosted.object_id}", daemon=True)
 
     def start(self) -> None:
@@ -95,31 +88,74 @@ class Executor:
         self.jobs.append(job)
         if self._asleep:
             self.rouse()
+        if self._ending is not None:
+            self.refuse_waiting(self._ending)
+
+    def put_urgent(self, job: Job) -> None:
+        """Have a call carried out at once, beside what runs."""
+        try:
+            self._beside.begin(job)
+        except NotRun as refused:
+            self._refuse(job, refused)
 
     def rouse(self) -> None:
         """Wake the thread if it sleeps."""
         if self._asleep:
             self._bell.release()
 
-    def take_back(self, session: int, number: int) -> Job | None:
+    # -- what does not run ---------------------------------------------------------------------------
+
+    def cancel_waiting(self, session: int, number: int) -> None:
         """Take out a call that has not started."""
+        self._refuse_where(refusing.cancelled(), lambda job: job.key == (session, number))
+
+    def refuse_waiting(self, why: NotRun) -> None:
+        """Take out all calls that have not started."""
+        self._refuse_where(why, lambda job: True)
+
+    def refuse_control(self, why: NotRun) -> None:
+        """Take out those that have not started and may change something."""
+        self._refuse_where(why, lambda job: not job.envelope.flags & Flag.READ)
+
+    def _refuse_where(self, why: NotRun, is_meant: Callable[[Job], bool]) -> None:
         for job in list(self.jobs):
-            if isinstance(job, Job) and (job.call.session, job.call.number) == (session, number):
+            if isinstance(job, Job) and is_meant(job):
                 try:
                     self.jobs.remove(job)
                 except ValueError:
-                    return None  # it has just started
-                return job
-        return None
+                    continue  # it has just started
+                self._refuse(job, why)
 
-    def end(self, timeout_s: float) -> bool:
-        """Finish the running call, close the instances, and end. Returns whether that was done in time."""
-        self._ending = True
+    def _refuse(self, job: Job, why: NotRun) -> None:
+        self._mailroom.answer(job, Kind.REFUSED, [why.body()])
+
+    def cancel_running(self) -> None:
+        """Have the call that runs end soon, if it can."""
+        running = self._running
+        if running is not None:
+            running.call.cancel()
+
+    # -- ending --------------------------------------------------------------------------------------
+
+    def begin_end(self, why: NotRun) -> None:
+        """Start no further call, and have the thread end, closing the instances, after the one that runs."""
+        self._ending = why
+        self.refuse_waiting(why)
         self.rouse()
         self._mailroom.wake()
-        if self._thread is not threading.current_thread():
-            self._thread.join(timeout_s)
+
+    def has_ended(self, timeout_s: float) -> bool:
+        """Whether the thread has ended by then; the service's own thread does not wait for itself."""
+        if self._thread is not threading.current_thread() and self._thread.ident is not None:
+            self._thread.join(max(timeout_s, 0.0))
         return not self._thread.is_alive()
+
+    @property
+    def ending(self) -> bool:
+        """Whether this thread is to end."""
+        return self._ending is not None
+
+    # -- the thread ----------------------------------------------------------------------------------
 
     def next_job(self) -> Job | Callable[[], object] | None:
         """What waits for this service, if anything."""
@@ -128,76 +164,88 @@ class Executor:
         except IndexError:
             return None
 
-    @property
-    def ending(self) -> bool:
-        """Whether this thread is to end."""
-        return self._ending
-
     def _work(self) -> None:
         try:
-            while not self._ending:
+            while self._ending is None:
                 job = self.next_job() or self._mailroom.read_for(self)
                 if isinstance(job, Job):
                     self._carry_out(job)
                     if self.hosted.topics.in_doubt and not self.jobs:
                         self.hosted.topics.look_again()
                 elif job is not None:
-                    job()
+                    self._do(job)
                 else:
                     self._sleep()
         finally:
             self.hosted.close()
 
+    def _do(self, act: Callable[[], object]) -> None:
+        """Something that is no call: nobody waits for it, and the calls after it must go on."""
+        try:
+            act()
+        except Exception:
+            log.exception("something went wrong in %s between two calls", self.hosted.object_id)
+
     def _sleep(self) -> None:
         """Sleep until somebody rouses this thread; now and then, see whether it should read."""
         self._asleep = True
-        if not self.jobs and not self._ending:
+        if not self.jobs and self._ending is None:
             self._bell.acquire(timeout=_NAP_S)
         self._asleep = False
 
     def _carry_out(self, job: Job) -> None:
-        kind, flags, frames = self._outcome(job)
-        envelope = job.envelope
-        header = pack(
-            kind,
-            envelope.flags | flags,
-            max(len(frames) - 1, 0),
-            envelope.session,
-            envelope.call,
-            clock_ms(),
-            NO_DEADLINE,
-            0,
-            0,
-            envelope.target,
-        )
-        self._mailroom.answer(job, [header, *frames])
+        self._running = job  # before the latch is looked at: a stop either keeps it from starting or sees it
+        kind, flags, frames = self._outcome(job, Turn)
+        self._running = None
+        self._mailroom.answer(job, kind, frames, flags)
 
-    def _outcome(self, job: Job) -> tuple[Kind, int, list[Any]]:
-        """The answer's kind, further flags, and its body and buffers."""
-        refused = self._refusal(job)
-        if refused is not None:
-            return Kind.REFUSED, Flag.NONE, [msgpack.packb(refused)]
-        enter_call(job.call)
+    def _carry_out_beside(self, job: Job) -> Callable[[], object]:
+        """Run an urgent call; returns what is to be done when its place is free again."""
         try:
-            flags, body, buffers = self.hosted.answer(job.frames[0], job.frames[1:], job.call)
+            kind, flags, frames = self._outcome(job, UrgentTurn)
+        except NoInstanceYet:
+            return partial(self.put, job)
+        self.look_again_soon()
+        return partial(self._mailroom.answer, job, kind, frames, flags)
+
+    def look_again_soon(self) -> None:
+        """Something beside this thread may have changed what is watched."""
+        if self.hosted.topics.in_doubt:
+            self.put(self.hosted.topics.look_again)
+
+    def _outcome(self, job: Job, turn: type[Turn]) -> tuple[Kind, int, list[Any]]:
+        """The answer's kind, further flags, and its body and buffers."""
+        try:
+            self._check(job)
+            enter_call(job.call)
+            frames = job.frames
+            flags, body, buffers = turn(self.hosted, job.call, job.envelope.flags).answer(
+                frames[0], frames[1:]
+            )
+        except NotRun as refused:
+            return Kind.REFUSED, Flag.NONE, [refused.body()]
+        except NoInstanceYet:
+            raise
         except BaseException as error:  # noqa: BLE001 - SystemExit of a service is its caller's to see, not our end
             return Kind.RAISED, Flag.NONE, _packed(error)
         return Kind.RESULT, flags, [body, *buffers]
 
-    def _refusal(self, job: Job) -> dict[str, Any] | None:
-        """Why this call must not start any more."""
-        age_ms = clock_ms() - job.envelope.stamp
-        if age_ms > STALE_MS:
-            return {
-                "code": "stale",
-                "text": f"the call was up to {age_ms / 1000:.1f} s old when it arrived; it did not run",
-                "age_s": age_ms / 1000,
-            }
+    def _check(self, job: Job) -> None:
+        """Raise `NotRun` for a call that must not start any more."""
+        envelope = job.envelope
+        age_ms = clock_ms() - envelope.stamp
+        if not -AHEAD_MS <= age_ms <= STALE_MS:
+            raise refusing.stale(age_ms)
         deadline = job.call.deadline
         if deadline is not None and deadline <= time.monotonic():
-            text = "the deadline passed while the call waited at the worker; it did not run"
-            return {"code": "expired", "text": text}
-        return None
+            raise refusing.expired()
+        if envelope.flags & Flag.READ:
+            return
+        stop = self._latch.stop
+        if stop is not None:
+            raise stop.refusal()
+        if envelope.token < self.fence:
+            raise refusing.fenced()
 
     # -- clients -------------------------------------------------------------------------------------
 
@@ -232,7 +280,7 @@ class Executor:
 
     def _let_go(self, session: int, number: int) -> None:
         """Called by a finalizer, so it must take no lock: the service's thread does it in its turn."""
-        if session in self.clients and not self._ending:
+        if session in self.clients and self._ending is None:
             self.jobs.append(lambda: self._mailroom.questions.let_go(self._target, session, number))
 
     # -- what the service tells ----------------------------------------------------------------------

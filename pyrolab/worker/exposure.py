@@ -1,4 +1,4 @@
-"""What a class lets others use, and how it is hosted: `expose`, `oneway`, `readonly`, `behavior`.
+"""What a class lets others use, and how it is hosted: `expose`, `oneway`, `readonly`, `urgent`, `behavior`.
 
 The decorators only leave marks; nothing here hosts or looks at instances. Private names are never exposed.
 """
@@ -20,6 +20,7 @@ Marked = TypeVar("Marked")
 #: Where the marks are kept. On a class: the names that it exposes itself.
 EXPOSED_NAMES = "_pyro_exposed_names"
 _EXPOSED, _ONEWAY, _READONLY = "_pyroExposed", "_pyroOneway", "_pyro_readonly"
+_URGENT, _STOP_HOOK = "_pyro_urgent", "_pyro_emergency_stop"
 _BEHAVIOR = "_pyro_behavior"
 INSTANCE_MODES = ("session", "single", "percall")
 EXPOSURES = ("marked", "public")
@@ -34,6 +35,8 @@ class Behavior:
     credit: int = 1
     #: Which members are exposed: those that are "marked" by `expose`, or all "public" ones.
     exposure: str = "marked"
+    #: Whether several workers may host it under one object id, and share its calls.
+    pool: bool = False
 
 
 def expose(member: Marked) -> Marked:
@@ -65,11 +68,30 @@ def readonly(method: Marked) -> Marked:
     return method
 
 
+def urgent(method: Marked) -> Marked:
+    """Run this method, or read this property, at once, in a thread of its own beside whatever is running.
+
+    It must stand that: set an event, send an abort over a line that is free. It returns plain values.
+    """
+    setattr(function_of(method), _URGENT, True)
+    return method
+
+
+def emergency_stop(method: Marked) -> Marked:
+    """An emergency stop calls this method, in a thread of its own beside whatever is running.
+
+    It takes no arguments and need not be exposed. Mark one; without a mark, `stop()` is called if there is.
+    """
+    setattr(function_of(method), _STOP_HOOK, True)
+    return method
+
+
 def behavior(
     instance_mode: str = "session",
     instance_creator: Callable[[type], Any] | None = None,
     credit: int = 1,
     exposure: str = "marked",
+    pool: bool = False,
 ) -> Callable[[type], type]:
     """Say how a class is hosted.
 
@@ -77,7 +99,8 @@ def behavior(
     for each call ("percall"). `instance_creator(cls)` makes the instances, instead of `cls()`. `credit` is
     how many calls the worker holds at a time: 1 for an instrument, so that nothing waits where it can't be
     recalled; more for software that should answer a stream of short calls quickly. `exposure` "public"
-    exposes all public members, of its sub-objects too, for classes that know nothing of PyroLab.
+    exposes all public members, of its sub-objects too, for classes that know nothing of PyroLab. With
+    `pool`, several workers may host the class under one object id, and its calls are spread over them.
     Raises `ValueError` or `TypeError` if one of them is wrong.
     """
     if not isinstance(instance_mode, str):
@@ -90,7 +113,7 @@ def behavior(
         raise ValueError(f"credit must be from 1 to 1024, not {credit}")
     if exposure not in EXPOSURES:
         raise ValueError(f"exposure is one of {', '.join(EXPOSURES)}, not {exposure!r}")
-    marks = Behavior(instance_mode, instance_creator, credit, exposure)
+    marks = Behavior(instance_mode, instance_creator, credit, exposure, pool)
 
     def decorate(cls: type) -> type:
         if not inspect.isclass(cls):
@@ -135,6 +158,16 @@ def is_oneway(member: Any) -> bool:
 def is_readonly(member: Any) -> bool:
     """Whether it changes nothing."""
     return _has_mark(member, _READONLY)
+
+
+def is_urgent(member: Any) -> bool:
+    """Whether it may run beside another call."""
+    return _has_mark(member, _URGENT)
+
+
+def is_stop_hook(member: Any) -> bool:
+    """Whether it is marked as what an emergency stop calls."""
+    return _has_mark(member, _STOP_HOOK)
 
 
 def is_event(member: Any) -> bool:

@@ -1,6 +1,7 @@
 """The instances behind one hosted object: given, or made for all, for each client, or for each call.
 
-Everything here happens in the service's own thread, from making an instance to closing it.
+Everything here happens in the service's own thread, from making an instance to closing it, unless it says
+otherwise.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Instances:
         self._single: Any = None if self.is_class or weak else subject
         self._weakly = weakref.ref(subject) if weak else None
         self._of_session: dict[int, Any] = {}
+        #: Those that were made for one call, by their ids.
+        self._of_call: dict[int, Any] = {}
         #: How many held objects keep an instance alive that was made for one call.
         self._uses: dict[int, int] = {}
         #: Given each instance that is made, before anybody uses it.
@@ -55,6 +58,16 @@ class Instances:
         """The client sessions that have an instance of their own."""
         return list(self._of_session)
 
+    def living(self) -> list[Any]:
+        """All that exist now; from any thread."""
+        shared = self.shared
+        made = [*list(self._of_session.values()), *list(self._of_call.values())]
+        return made if shared is None else [shared, *made]
+
+    def existing_for(self, session: int) -> Any:
+        """The instance for a call of this client, if it exists already; from any thread."""
+        return self._of_session.get(session) if self._mode == "session" else self.shared
+
     def for_session(self, session: int) -> Any:
         """The instance for a call of this client."""
         single = self._single
@@ -75,6 +88,7 @@ class Instances:
                 return self._of_session[session]
             case _:
                 made = self._make()
+                self._of_call[id(made)] = made
                 self.adopt(made)
                 return made
 
@@ -104,12 +118,16 @@ class Instances:
         self._uses[id(instance)] -= 1
         if not self._uses[id(instance)]:
             del self._uses[id(instance)]
-            end(instance)
+            self._end_of_call(instance)
 
     def call_ended(self, instance: Any) -> None:
         """An instance that was made for one call ends with it, unless something of it is kept."""
         if self.is_percall and id(instance) not in self._uses:
-            end(instance)
+            self._end_of_call(instance)
+
+    def _end_of_call(self, instance: Any) -> None:
+        end(instance)
+        self._of_call.pop(id(instance), None)
 
     # -- endings -----------------------------------------------------------------------------------------
 

@@ -112,6 +112,7 @@ def _describe(cls: type, policy: str, types_of: _SubObjects) -> Interface:
 def _describe_method(owner: type, member: Any, known: hints.Hints) -> Method:
     function = _function_behind(owner, member)
     marks = exposure.is_oneway(member), exposure.is_readonly(member)
+    urgent = exposure.is_urgent(member)
     doc = inspect.getdoc(function) or ""
     bound = _is_bound(member)
     try:
@@ -119,7 +120,7 @@ def _describe_method(owner: type, member: Any, known: hints.Hints) -> Method:
         signature = inspect.signature(function)
         receiver, parameters = _split_receiver(list(signature.parameters.values()), bound)
     except Exception:  # noqa: BLE001 - a C function that does not tell, or a `__signature__` that is none
-        return Method(doc, None, None, *marks, bound=bound)
+        return Method(doc, None, None, *marks, bound=bound, urgent=urgent)
 
     written = member.func if isinstance(member, functools.partialmethod) else function
 
@@ -130,7 +131,18 @@ def _describe_method(owner: type, member: Any, known: hints.Hints) -> Method:
         Parameter(each.name, each.kind.name, _default(each), data_of(each.annotation)) for each in parameters
     )
     returns = data_of(signature.return_annotation)
-    return Method(doc, described, returns, *marks, _checked_as(member), bound, receiver)
+    return Method(doc, described, returns, *marks, _checked_as(member), bound, receiver, urgent)
+
+
+def needs_no_arguments(owner: type, member: Any) -> bool:
+    """Whether a method can be called without any, as far as it tells."""
+    try:
+        signature = inspect.signature(_function_behind(owner, member))
+        _, parameters = _split_receiver(list(signature.parameters.values()), _is_bound(member))
+    except Exception:  # noqa: BLE001 - a C function that does not tell: calling it will
+        return True
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return all(each.default is not each.empty or each.kind in optional for each in parameters)
 
 
 def _function_behind(owner: type, member: Any) -> Any:
@@ -186,6 +198,7 @@ def _describe_property(owner: type, name: str, member: Any, types_of: _SubObject
         to_data(annotation, meaning),
         hints.unit_of(meaning),
         types_of.name_of(hints.class_of(meaning)),
+        exposure.is_urgent(member),
     )
 
 

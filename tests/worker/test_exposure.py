@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from pyrolab.worker.exposure import OFFERED_DUNDERS, expose, is_private
+from pyrolab.protocol.interface import Interface
+from pyrolab.worker.exposure import (
+    OFFERED_DUNDERS,
+    behavior,
+    behavior_of,
+    emergency_stop,
+    expose,
+    is_private,
+    is_stop_hook,
+    is_urgent,
+    urgent,
+)
+from pyrolab.worker.introspection import interface_of
 
 SPECIAL = """
     init new del getattr getattribute setattr delattr dict class reduce reduce_ex getstate setstate
@@ -61,3 +73,44 @@ def test_what_python_adds_to_a_class_is_not_exposed() -> None:
 
     exposed = Pose._pyro_exposed_names  # type: ignore[attr-defined]
     assert exposed == {"__eq__"}
+
+
+def test_methods_and_properties_can_be_urgent() -> None:
+    class Laser:
+        @property
+        @expose
+        @urgent
+        def power(self) -> float:
+            return 0.0
+
+        @expose
+        @urgent
+        def off(self) -> None: ...
+
+        @expose
+        @staticmethod
+        @urgent
+        def interlock() -> None: ...
+
+        @expose
+        def on(self) -> None: ...
+
+        @emergency_stop
+        def dark(self) -> None: ...
+
+    members = vars(Laser)
+    assert [name for name in members if is_urgent(members[name])] == ["power", "off", "interlock"]
+    assert [name for name in members if is_stop_hook(members[name])] == ["dark"]
+    interface = interface_of(Laser)
+    assert [name for name, each in interface.methods.items() if each.urgent] == ["interlock", "off"]
+    data = interface.to_data()
+    assert [name for name, each in data["methods"].items() if "urgent" in each] == ["interlock", "off"]
+    assert Interface.from_data(data) == interface
+
+
+def test_a_class_says_that_it_may_be_in_a_pool() -> None:
+    @behavior(pool=True, instance_mode="single")
+    class Fit: ...
+
+    assert behavior_of(Fit).pool
+    assert not behavior_of(object).pool
