@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pyrolab.client.deadlines import timeout
     from pyrolab.client.nameservice import locate_ns, resolve
     from pyrolab.client.proxy import Proxy
+    from pyrolab.client.reservation import Reservation, reserve
     from pyrolab.config import (
         DaemonConfiguration,
         NameServerConfiguration,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from pyrolab.worker.context import current_call
     from pyrolab.worker.daemon import Daemon
     from pyrolab.worker.events import Event, watchable
-    from pyrolab.worker.exposure import behavior, expose, oneway, readonly
+    from pyrolab.worker.exposure import behavior, emergency_stop, expose, oneway, readonly, urgent
     from pyrolab.worker.locking import LockableDaemon
     from pyrolab.worker.service import Instrument, Service
 
@@ -56,6 +57,7 @@ __all__ = [
     "NameServerConfiguration",
     "Proxy",
     "PyroLabConfiguration",
+    "Reservation",
     "SerializedBlob",
     "SerializerBase",
     "Service",
@@ -65,12 +67,14 @@ __all__ = [
     "config",
     "current_call",
     "current_context",
+    "emergency_stop",
     "expose",
     "locate_ns",
     "oneway",
     "readonly",
     "register_class_to_dict",
     "register_dict_to_class",
+    "reserve",
     "reset_config",
     "resolve",
     "serve",
@@ -81,6 +85,7 @@ __all__ = [
     "unregister_class_to_dict",
     "unregister_dict_to_class",
     "update_config",
+    "urgent",
     "watchable",
 ]
 
@@ -93,6 +98,10 @@ _MODULES = {
         "resolve",
     ),
     "pyrolab.client.proxy": ("Proxy",),
+    "pyrolab.client.reservation": (
+        "Reservation",
+        "reserve",
+    ),
     "pyrolab.config": (
         "DaemonConfiguration",
         "NameServerConfiguration",
@@ -127,9 +136,11 @@ _MODULES = {
     ),
     "pyrolab.worker.exposure": (
         "behavior",
+        "emergency_stop",
         "expose",
         "oneway",
         "readonly",
+        "urgent",
     ),
     "pyrolab.worker.locking": ("LockableDaemon",),
     "pyrolab.worker.service": (

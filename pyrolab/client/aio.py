@@ -8,17 +8,19 @@ sent before.
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from functools import partial
 from typing import Any
 
 from msgpack import ExtType
 from typing_extensions import Self
 
+from pyrolab.client.any_async_service import ASYNC_FALLBACKS, AnyAsyncService
 from pyrolab.client.async_items import AsyncItems, AsyncSubscription
 from pyrolab.client.async_side import AsyncSide
 from pyrolab.client.attachment import Attachment
 from pyrolab.client.iteration import RemoteIterator
+from pyrolab.client.method import flags_of
 from pyrolab.client.node import HeldProxy, Node, SubProxy
 from pyrolab.client.proxy import Proxy
 from pyrolab.client.references import codec_for
@@ -72,7 +74,12 @@ class _Reachable:
         return AsyncCall(self._side, (*self._steps, "__iter__"), "call", self._node).__aiter__()
 
 
-class AsyncProxy(_Reachable):
+class _Any(AnyAsyncService):
+    def __init__(self, side: AsyncSide) -> None:
+        self._side = side
+
+
+class AsyncProxy(AnyAsyncService, _Reachable):
     """A service, as if it were here, for asyncio; see `Proxy` for `uri`.
 
     Any number of tasks may use one at once. Cancelling a task cancels its call. `with timeout(5):` and
@@ -269,10 +276,31 @@ class AsyncCall(Coroutine[Any, Any, Any]):
         node = self._node
         if node is not None and self._verb == "call":
             await _describe(self._side, node)
+        if (fallback := self._fallback()) is not None:
+            return await fallback(*self._args, **self._kwargs)
         flags = self._checked()
         session = 0 if node is None else node._session
         value = await self._side.invoke(self._steps, self._verb, self._args, self._kwargs, flags, session)
         return _twin(self._side, value)
+
+    def _fallback(self) -> Callable[..., Awaitable[Any]] | None:
+        """What this does with any service, unless it has a member of that name itself."""
+        *before, name = self._steps
+        if self._verb != "call" or not isinstance(name, str) or name not in ASYNC_FALLBACKS:
+            return None
+        shape = _shape_at(self._side.attachment, tuple(before), self._node)
+        if shape is None or name in shape.interface.names():
+            return None
+        found: Callable[..., Awaitable[Any]] = getattr(_Any(self._side), ASYNC_FALLBACKS[name])
+        return found
+
+    async def __aenter__(self) -> Any:
+        """What it gives is entered: `async with stage.reserve(): ...`."""
+        self._entered = await self
+        return await self._entered.__aenter__()
+
+    async def __aexit__(self, *reason: Any) -> Any:
+        return await self._entered.__aexit__(*reason)
 
     def _checked(self) -> int:
         """The flags of the call. Raises what Python would raise for a wrong name or wrong arguments."""
@@ -282,11 +310,12 @@ class AsyncCall(Coroutine[Any, Any, Any]):
         if self._verb == "get":
             if method is not None:
                 raise AttributeError(f"{name!r} is a method; call it: `await ….{name}(…)`", name=str(name))
-            return Flag.READ
+            found = shape.properties.get(name) if shape is not None and isinstance(name, str) else None
+            return Flag.READ | Flag.URGENT if found is not None and found.urgent else Flag.READ
         if self._verb != "call" or shape is None or method is None:
             return Flag.NONE  # the service knows whether there is one
         (shape.checkers.get(str(name)) or shape.checker(str(name)))(*self._args, **self._kwargs)
-        return (Flag.ONEWAY if method.oneway else 0) | (Flag.READ if method.readonly else 0)
+        return flags_of(method)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self._items()

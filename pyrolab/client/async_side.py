@@ -6,18 +6,22 @@ import asyncio
 import contextlib
 import inspect
 import threading
+import weakref
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
-from pyrolab.client.attachment import Attachment, Message, Retries
+from pyrolab.client.attachment import Attachment, Message
 from pyrolab.client.calls import Pending
-from pyrolab.client.connection import GRACE_S, NO_WORD, Connection
+from pyrolab.client.connection import GRACE_S, Connection
 from pyrolab.client.deadlines import deadline_here
 from pyrolab.client.loop_reader import LoopReader
-from pyrolab.errors import CallTimedOut, CommunicationError, ServiceGone
+from pyrolab.client.retries import Retries
+from pyrolab.errors import CommunicationError, ServiceGone, StaleCall
 from pyrolab.link import context, waiting
+from pyrolab.link.clock import clock_s
 from pyrolab.protocol.call_body import Step
 from pyrolab.protocol.codec import Codec, Encoder
 from pyrolab.protocol.envelope import Envelope, Flag
@@ -30,6 +34,9 @@ class AsyncSide:
         self.attachment = attachment
         self._readers: dict[asyncio.AbstractEventLoop, LoopReader] = {}
         self._opening: dict[asyncio.AbstractEventLoop, asyncio.Future[Connection]] = {}
+        self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
+            weakref.WeakKeyDictionary()
+        )
         for kind in (FunctionType, MethodType, partial):
             attachment.codec.prefer(kind, _in_loop(attachment.codec))
 
@@ -76,18 +83,35 @@ class AsyncSide:
         """One call; raises what the service raised. Cancelling the task cancels the call."""
         message = self.attachment.packed(steps, verb, args, kwargs, waits=not flags & Flag.ONEWAY)
         retries = connection = None
+        asked = clock_s()
         while True:
             try:
-                connection = await self.connected()
-                answer = await self._attempt(connection, message, flags, session)
+                now = clock_s()
+                with nullcontext() if retries is None else retries.remaining():
+                    connection = await self.ready(now, flags)
+                    answer = await self._attempt(connection, message, flags, session)
                 break
             except CommunicationError as error:
-                retries = retries or Retries(self.attachment, flags, session)
-                if not await self._allowed_after(retries, error, connection):
+                if isinstance(error, StaleCall):
+                    error.waited_s = clock_s() - now  # type: ignore[attr-defined]
+                retries = retries or Retries(self.attachment, flags, session, asked)
+                if not await self.allowed_after(retries, error, connection):
                     raise
         return None if answer is None else self.attachment.value_of(*answer)
 
-    async def _allowed_after(
+    async def ready(self, now: float, flags: int) -> Connection:
+        """The connection, fit for a call that is sent `now`; as `Attachment.ready`."""
+        connection = await self.connected()
+        attachment = self.attachment
+        if connection.doubtful(now) or not attachment.holdings.sound or attachment.has_gone:
+            return await asyncio.to_thread(self.attachment.ready, now, flags)
+        return connection
+
+    def turn(self) -> asyncio.Lock:
+        """Whichever task wants to reserve something takes this first: one at a time."""
+        return self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+
+    async def allowed_after(
         self, retries: Retries, error: CommunicationError, used: Connection | None
     ) -> bool:
         """Whether to try again; what else is out is answered first, lest a new connection cut it off."""
@@ -99,35 +123,48 @@ class AsyncSide:
     async def _attempt(
         self, connection: Connection, message: Message, flags: int, session: int
     ) -> tuple[Envelope, list[Any]] | None:
-        self.attachment.check_session(connection, session)
+        connection.check_session(session)
         if flags & Flag.ONEWAY:
             self.attachment.start(connection, message, flags)
             context.incoming_response(None)
             return None
-        waiting.check(self.attachment.target, self.attachment.uri.object)
-        reader = self._reader_of(connection)
-        async with reader.room:
-            return Connection.answer_of(await self._answer(reader, message, flags))
-
-    async def _answer(self, reader: LoopReader, message: Message, flags: int) -> Pending:
-        answered = reader.loop.create_future()
-        pending = self.attachment.start(reader.connection, message, flags, _settler(reader, answered))
+        if not flags & Flag.URGENT:
+            waiting.check(self.attachment.target, self.attachment.uri.object)
         seconds = deadline_here(self.attachment.timeout_s)
-        timer = None if seconds is None else reader.loop.call_later(seconds + GRACE_S, _set, answered)
+        patience_s = None if seconds is None else seconds + GRACE_S
+        start = partial(self.attachment.start, connection, message, flags)
+        reader = self.reader_of(connection)
+        async with reader.room:
+            pending = await self.answered(reader, start, patience_s)
+        if not pending.settled:
+            raise connection.timed_out(pending)
+        return self.attachment.answer_of(connection, pending)
+
+    async def answered(
+        self,
+        reader: LoopReader,
+        start: Callable[[Callable[[Pending], None]], Pending],
+        timeout_s: float | None,
+    ) -> Pending:
+        """What `start` has begun, when it is settled; or given up, after `timeout_s`."""
+        answered = reader.loop.create_future()
+        pending = start(_settler(reader, answered))
+        timer = None if timeout_s is None else reader.loop.call_later(timeout_s, _set, answered)
         reader.out.add(answered)
+        in_time = False
         try:
             await answered
-            if not pending.done:
-                raise CallTimedOut(NO_WORD, call=pending.number)
+            in_time = pending.done
         finally:
             reader.out.discard(answered)
             if timer is not None:
                 timer.cancel()
-            if not pending.done:
+            if not in_time:
                 reader.connection.cancel(pending)
         return pending
 
-    def _reader_of(self, connection: Connection) -> LoopReader:
+    def reader_of(self, connection: Connection) -> LoopReader:
+        """What reads this connection in the loop that runs."""
         loop = asyncio.get_running_loop()
         reader = self._readers.get(loop)
         if reader is None or reader.connection is not connection:

@@ -11,25 +11,30 @@ import _thread
 import os
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyrolab.client.calls import Pending
 from pyrolab.client.connection import Connection
 from pyrolab.client.deadlines import deadline_here
 from pyrolab.client.futures import Outlook, RemoteFuture
+from pyrolab.client.grants import Holdings
 from pyrolab.client.inbox import Inbox
+from pyrolab.client.leftovers import Leftovers
+from pyrolab.client.payloads import check_size, split_notes
+from pyrolab.client.retries import Retries, refuse_late
 from pyrolab.client.shape import Shape
 from pyrolab.errors import (
     CommunicationError,
     ConnectionClosedError,
-    MessageTooLargeError,
-    ProtocolError,
+    NotSent,
+    ReservationLost,
     ServiceGone,
+    StaleCall,
 )
 from pyrolab.link import context, defaults, waiting
+from pyrolab.link.clock import clock_s
 from pyrolab.link.finding import broker_location
 from pyrolab.protocol import codec
 from pyrolab.protocol.call_body import Step
@@ -37,6 +42,9 @@ from pyrolab.protocol.envelope import Envelope, Flag, Kind
 from pyrolab.protocol.exceptions import unpack_exception
 from pyrolab.protocol.interface import Interface
 from pyrolab.protocol.names import URI
+
+if TYPE_CHECKING:
+    from pyrolab.client.reservation import Reservation
 
 Answered = TypeVar("Answered")
 Message = list[Any]
@@ -57,16 +65,18 @@ class Attachment:
         #: The shapes of sub-objects by the names of their types.
         self.shapes: dict[str, Shape] = {}
         self.codec = codec.CODEC
+        self.holdings = Holdings()
+        #: What `lock` has reserved.
+        self.locked: Reservation | None = None
         self.inbox = Inbox(self)
         self.callables = self.inbox.callables
-        #: What finalizers leave to be done: held objects (their session and number) that nobody here needs
-        #: any
-        #: longer, and subscriptions (their session and steps).
-        self.dropped: deque[tuple[int, int | list[Step]]] = deque()
+        self.dropped = Leftovers()
         self._pid = os.getpid()
         self._opening = threading.RLock()
         self._connection: Connection | None = None
         self._outlook: Outlook | None = None
+        #: Whether the service that the name stood for is not there any more: the next call looks again.
+        self.has_gone = False
 
     # -- connecting ----------------------------------------------------------------------------------
 
@@ -78,6 +88,11 @@ class Attachment:
             return None
         return connection
 
+    @property
+    def token(self) -> int:
+        """What its calls carry: the token of its reservation, or 0."""
+        return self.holdings.token
+
     def connected(self) -> Connection:
         """The connection; opens one if there is none. Raises `CommunicationError`s if there can be none."""
         connection = self._connection
@@ -85,6 +100,7 @@ class Attachment:
             return connection
         if self._pid != os.getpid():
             self._opening = threading.RLock()  # in the parent, another thread may have held it at the fork
+            self.holdings.unlock()
             self._pid = os.getpid()
         with self._opening:
             found = self.connection
@@ -95,15 +111,51 @@ class Attachment:
 
     def _connect(self) -> Connection:
         assert self.uri.location is not None
-        uri, timeout_s = self.uri, self.deadline_s
-        asked = uri.object if uri.protocol == "PYRO" else f"{uri.protocol}:{uri.object}"
-        connection = Connection(self.uri.location, uri.object, asked.encode(), timeout_s)
+        timeout_s = self.deadline_s
+        ends = None if timeout_s is None else clock_s() + timeout_s
+        connection = Connection(self.uri.location, self.uri.object, self._asked(), timeout_s)
         connection.inbox = self.inbox
         try:
-            self._learn(*connection.wait(connection.described, timeout_s))
+            if self.holdings.token:  # first: the service may be away for longer than the grace time
+                self.holdings.take_back(self, connection)
+            self._learn(*connection.wait(connection.described, None if ends is None else ends - clock_s()))
+        except ConnectionClosedError as error:  # what it was opened for has not been sent
+            self.end(connection)
+            raise error if isinstance(error, NotSent) else NotSent(str(error)) from None
         except BaseException:
-            connection.close()
+            self.end(connection)
             raise
+        return connection
+
+    def _asked(self) -> bytes:
+        """The target whose interface, and whose object id, is asked for."""
+        uri = self.uri
+        return (uri.object if uri.protocol == "PYRO" else f"{uri.protocol}:{uri.object}").encode()
+
+    def _look_again(self, connection: Connection) -> None:
+        """Look the name up again: the service that it stood for has gone, and there may be a successor."""
+        self.has_gone = False
+        request = connection.start(
+            self._asked(), kind=Kind.DESCRIBE, flags=Flag.READ, budget_s=self.deadline_s
+        )
+        self._learn(*connection.wait(request, self.deadline_s))
+
+    def ready(self, now: float, flags: int) -> Connection:
+        """The connection, fit for a call that is sent `now`; opens one if there is none.
+
+        Raises `NotSent` if the one that is there has turned out to be dead, `StaleCall` if to find that out
+        has taken so long that what is not a read had better not be sent any more.
+        """
+        before, connection = self._connection, self.connected()
+        if connection.doubtful(now):
+            connection.assure(self.deadline_s)
+            refuse_late(now, flags)
+        elif connection is not before:
+            refuse_late(now, flags)
+        if self.has_gone:
+            self._look_again(connection)
+        if self.holdings.token:
+            self.holdings.ensure()
         return connection
 
     def _learn(self, envelope: Envelope, frames: list[Any]) -> None:
@@ -129,25 +181,38 @@ class Attachment:
         return found
 
     def release(self) -> None:
-        """Give the place in the broker's pool back; the next use connects again."""
+        """Give the place in the broker's pool back, and all that is reserved; the next use connects again."""
+        if self._pid == os.getpid():
+            self.holdings.drop()
+        self._leave()
+
+    def _leave(self) -> None:
         if self._pid == os.getpid():
             self.inbox.release()
         self.hang_up()
 
     def hang_up(self) -> None:
-        """End the connection; whoever subscribes to something connects again."""
+        """End the connection. Whoever subscribes to something, or holds something, connects again."""
         if self._pid != os.getpid():
             self._connection = None
             return
         with self._opening:
             connection, self._connection = self._connection, None
         if connection is not None and connection.pid == os.getpid():
+            self.end(connection)
+
+    def end(self, connection: Connection) -> None:
+        """Leave, by a connection in whose place another one comes."""
+        if self.holdings.token:
+            connection.break_off()  # the next one takes back what is held
+        else:
             connection.close()
 
     def __del__(self) -> None:
         if self.__dict__.get("_connection") is not None and not sys.is_finalizing():
             try:
-                self.release()
+                self.holdings.forget(self)
+                self._leave()
             except KeyboardInterrupt:  # Python drops what a finalizer raises; Ctrl-C must not get lost
                 threading.Timer(_AFTER_FINALIZER_S, _thread.interrupt_main).start()
 
@@ -191,24 +256,36 @@ class Attachment:
             along = waiting.with_chain(along)
         body, buffers = self.codec.encode_call(steps, args, kwargs, verb, along)
         if defaults.max_message_bytes is not None:
-            _check_size([body, *buffers], defaults.max_message_bytes)
+            check_size([body, *buffers], defaults.max_message_bytes)
         return [body, *buffers]
 
     def begin(self, message: Message, flags: int, session: int = 0) -> RemoteFuture:
         """A call whose answer comes later."""
         future = RemoteFuture()
 
-        def settle(pending: Pending) -> None:
-            future.settle(lambda: self.value_of(*Connection.answer_of(pending)))
-
         def attempt(message: Message, flags: int) -> None:
-            outlook = self._outlook_of(self.connected())
-            self.check_session(outlook.connection, session)
+            outlook = self._outlook_of(self.ready(clock_s(), flags))
+            outlook.connection.check_session(session)
+            settle = partial(self._settle, future, outlook.connection)
             start = partial(self.start, outlook.connection, message, flags, settle)
             future.bind(outlook.connection, outlook.add(start))
 
         self._persist(attempt, message, flags)
         return future
+
+    def _settle(self, future: RemoteFuture, connection: Connection, pending: Pending) -> None:
+        future.settle(lambda: self.value_of(*self.answer_of(connection, pending)))
+
+    def answer_of(self, connection: Connection, pending: Pending) -> tuple[Envelope, list[Any]]:
+        """The answer to a call that is done. Raises what it was refused with, or `OutcomeUnknown`."""
+        try:
+            return connection.answer_of(pending)
+        except ReservationLost as error:
+            self.holdings.lose(error)
+            raise
+        except ServiceGone:
+            self.has_gone = self.uri.protocol != "PYRO"
+            raise
 
     def start(
         self,
@@ -219,10 +296,17 @@ class Attachment:
     ) -> Pending:
         """Send a call over a connection of this attachment."""
         if self.dropped:
-            self._let_go(connection)
+            self.dropped.see_to(connection, self.target)
         if self.callables.unsent:
             self._let_be_called(connection)
-        return connection.start(self.target, message, flags=flags, budget_s=self.deadline_s, on_done=on_done)
+        return connection.start(
+            self.target,
+            message,
+            flags=flags,
+            budget_s=self.deadline_s,
+            token=self.holdings.token,
+            on_done=on_done,
+        )
 
     def value_of(self, envelope: Envelope, frames: list[Any]) -> Any:
         """The value in an answer. Raises the exception in it, if it is one."""
@@ -234,7 +318,7 @@ class Attachment:
     def _value_in(self, envelope: Envelope, frames: list[Any]) -> Any:
         value = self.codec.decode(frames[0], frames[1:])
         if envelope.flags & Flag.ANNOTATED and envelope.kind == Kind.RESULT:
-            value, notes = _annotated(value)
+            value, notes = split_notes(value)
             context.incoming_response(notes)
         elif context.response_annotations.get() is not None:
             context.incoming_response(None)
@@ -247,60 +331,41 @@ class Attachment:
         return outlook
 
     def _attempt(self, message: Message, flags: int, session: int = 0) -> tuple[int, Any]:
-        connection = self.connected()
+        now = clock_s()
+        connection = self.ready(now, flags)
         if session:
-            self.check_session(connection, session)
-        if waiting.chain() and not flags & Flag.ONEWAY:
+            connection.check_session(session)
+        if waiting.chain() and not flags & (Flag.ONEWAY | Flag.URGENT):
             waiting.check(self.target, self.uri.object)
         if self.dropped:
-            self._let_go(connection)
+            self.dropped.see_to(connection, self.target)
         if self.callables.unsent:
             self._let_be_called(connection)
         deadline_s = deadline_here(self.timeout_s)
-        pending = connection.start(self.target, message, flags=flags, budget_s=deadline_s)
+        pending = connection.start(
+            self.target, message, flags=flags, budget_s=deadline_s, token=self.holdings.token
+        )
         if flags & Flag.ONEWAY:
             context.incoming_response(None)
             return Kind.RESULT, None
-        envelope, frames = connection.wait(pending, deadline_s)
+        try:
+            envelope, frames = connection.wait(pending, deadline_s)
+        except StaleCall as error:
+            error.waited_s = clock_s() - now  # type: ignore[attr-defined]
+            raise
         return envelope.kind, self._value_in(envelope, frames)
-
-    @staticmethod
-    def check_session(connection: Connection, session: int) -> None:
-        """Raise `ConnectionClosedError` for something that was held for another session."""
-        if session not in (0, connection.session):
-            raise ConnectionClosedError(
-                "this object was held by the service for a connection that has ended; get it again"
-            )
 
     def _let_be_called(self, connection: Connection) -> None:
         """Functions go out with the next message: see that somebody hears the questions to them."""
         self.callables.sent(connection.session)
         self.inbox.listen()
 
-    def _let_go(self, connection: Connection) -> None:
-        """Do what finalizers have made a note of: they must not wait for anything."""
-        numbers = []
-        while self.dropped:
-            session, what = self.dropped.popleft()
-            if isinstance(what, int):
-                numbers += [what] if session == connection.session else []
-            else:
-                self._tell(connection, what, "part")
-        if numbers:
-            self._tell(connection, (), "drop", numbers)
-
-    def _tell(
-        self, connection: Connection, steps: Sequence[Step], verb: str, args: Sequence[Any] = ()
-    ) -> None:
-        body, _ = codec.encode_call(steps, args, {}, verb)
-        connection.start(self.target, [body], flags=Flag.ONEWAY)
-
     def tidy(self) -> None:
         """Tell the service what it need not hold, if there is a connection; must not block."""
         connection = self.connection
         if connection is not None and self.dropped:
             try:
-                self._let_go(connection)
+                self.dropped.see_to(connection, self.target)
             except CommunicationError:
                 pass  # then the service lets go of everything
 
@@ -310,14 +375,22 @@ class Attachment:
         self, attempt: Callable[..., Answered], message: Message, flags: int, session: int = 0
     ) -> Answered:
         """Try again where it is safe."""
-        retries = None
+        asked = clock_s()
+        try:
+            return attempt(message, flags, session) if session else attempt(message, flags)
+        except CommunicationError as error:
+            failed = error
+        retries = Retries(self, flags, session, asked)
         while True:
+            if isinstance(failed, ReservationLost):
+                self.holdings.lose(failed)
+            if not retries.allowed_after(failed):
+                raise failed
             try:
-                return attempt(message, flags, session) if session else attempt(message, flags)
+                with retries.remaining():
+                    return attempt(message, flags, session) if session else attempt(message, flags)
             except CommunicationError as error:
-                retries = retries or Retries(self, flags, session)
-                if not retries.allowed_after(error):
-                    raise
+                failed = error
 
     def may_renew(self, error: CommunicationError, used: Connection | None = None) -> bool:
         """Whether a new connection, or looking the name up again, may help.
@@ -327,46 +400,6 @@ class Attachment:
         if isinstance(error, ServiceGone):
             by_name = self.uri.protocol != "PYRO"
             if by_name and used in (None, self._connection):
-                self.hang_up()
+                self.has_gone = True
             return by_name
         return True
-
-
-def _annotated(value: Any) -> tuple[Any, Any]:
-    if type(value) is not list or len(value) != 2:
-        raise ProtocolError("an answer with annotations is an array of its value and a map")
-    return value[0], value[1]
-
-
-def _check_size(message: Message, limit: int) -> None:
-    size = sum(memoryview(frame).nbytes for frame in message)
-    if size > limit:
-        raise MessageTooLargeError(
-            f"the call has {size} bytes, and config.MAX_MESSAGE_SIZE is {limit}; send less, or raise it",
-            size=size,
-            limit=limit,
-        )
-
-
-class Retries:
-    """Which failures of one call may be followed by another try.
-
-    Once, what certainly did not run, on a new connection; as often as the proxy allows, what only reads.
-    """
-
-    def __init__(self, attachment: Attachment, flags: int, session: int) -> None:
-        self._attachment = attachment
-        self._left = attachment.max_retries if flags & Flag.READ else 0
-        self._bound = bool(session)
-        self._renewed = False
-
-    def allowed_after(self, error: CommunicationError, used: Connection | None = None) -> bool:
-        """Whether to try again after this error, of a call through the connection `used`."""
-        lost = isinstance(error, (ConnectionClosedError, ServiceGone))
-        if lost and self._bound:
-            return False
-        if lost and not self._renewed and self._attachment.may_renew(error, used):
-            self._renewed = True
-            return True
-        self._left -= 1
-        return self._left >= 0

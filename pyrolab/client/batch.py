@@ -21,6 +21,8 @@ class BatchProxy:
     def __init__(self, proxy: Reached) -> None:
         self._proxy = proxy
         self._calls: list[list[Any]] = []
+        #: Whether nothing that was collected changes anything.
+        self._reads = True
 
     def __getattr__(self, name: str) -> _Collecting:
         if name.startswith("_"):
@@ -38,13 +40,15 @@ class BatchProxy:
         """
         calls, self._calls = self._calls, []
         node = self._proxy
-        flags = Flag.ONEWAY if oneway else Flag.NONE
+        flags, self._reads = (Flag.READ if self._reads else Flag.NONE), True
+        flags |= Flag.ONEWAY if oneway else Flag.NONE
         outcomes = node._attachment.invoke((), "batch", (calls, False), None, flags, node._session)
         return None if oneway else _results(outcomes)
 
     def _collect(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         shape = self._proxy._known_shape()
         (shape.checkers.get(name) or shape.checker(name))(*args, **kwargs)
+        self._reads = self._reads and shape.methods[name].readonly
         self._calls.append([[*self._proxy._steps, name], "call", list(args), kwargs])
 
     def __len__(self) -> int:
@@ -58,10 +62,11 @@ class BatchProxy:
 
     def __exit__(self, *reason: object) -> None:
         self._calls.clear()
+        self._reads = True
 
     def __copy__(self) -> BatchProxy:
         copied = type(self)(self._proxy)
-        copied._calls = list(self._calls)
+        copied._calls, copied._reads = list(self._calls), self._reads
         return copied
 
     def __repr__(self) -> str:

@@ -12,6 +12,7 @@ from pyrolab.errors import (
     CommunicationError,
     ConnectionClosedError,
     GarbledAnswer,
+    NotSent,
     OutcomeUnknown,
     ProtocolError,
 )
@@ -38,6 +39,11 @@ class Pending:
         #: Wake the threads that wait for this call while another one reads.
         self.gates: list[Callable[[], None]] = []
 
+    @property
+    def settled(self) -> bool:
+        """Whether anything says how it ended; a call that was given up is done, and not settled."""
+        return self.envelope is not None or self.error is not None
+
     def abandon(self) -> None:
         """Wake whoever waits: there will be no answer, or it has come."""
         self.done = True
@@ -54,6 +60,8 @@ class CallTable:
     """The calls of one session."""
 
     def __init__(self) -> None:
+        #: The number of the session, once there is one.
+        self.session = 0
         self._pending: dict[int, Pending] = {}
         self._newest = 0
         #: Answers that came for nobody: to calls given up before.
@@ -85,18 +93,32 @@ class CallTable:
         pending.frames = frames
         pending._end()
 
+    def unheard(self, number: int, error: NotSent) -> None:
+        """Nobody knows this session any longer, so this call cannot have run."""
+        pending = self._pending.pop(number, None)
+        if pending is not None:
+            pending.error = error
+            pending._end()
+
     def lost(self, error: CommunicationError) -> None:
         """The connection is gone: every call that was out may have run."""
         pending, self._pending = self._pending, {}
         for each in pending.values():
-            each.error = _without_answer(each, error)
+            each.error = self._without_answer(each, error)
             each._end()
 
+    def _without_answer(self, pending: Pending, error: CommunicationError) -> CommunicationError:
+        """What a lost connection means for a call: reads changed nothing, the others may have."""
+        garbled = isinstance(error, ProtocolError)
+        if pending.flags & Flag.READ:
+            return error if garbled else ConnectionClosedError(str(error))
+        kind = GarbledAnswer if garbled else OutcomeUnknown
+        text = f"{error}. The call {'' if garbled else 'was on its way and '}may have run"
+        return self.identified(kind(text, call=pending.number), pending)
 
-def _without_answer(pending: Pending, error: CommunicationError) -> CommunicationError:
-    """What a lost connection means for a call: reads changed nothing, the others may have."""
-    if isinstance(error, ProtocolError):
-        return error if pending.flags & Flag.READ else GarbledAnswer(f"{error}. The call may have run")
-    if pending.flags & Flag.READ:
-        return ConnectionClosedError(str(error))
-    return OutcomeUnknown(f"{error}. The call was on its way and may have run", call=pending.number)
+    def identified(self, error: OutcomeUnknown, pending: Pending) -> OutcomeUnknown:
+        """`error`, with the call that it is about, and how to ask what became of that."""
+        error.call_id = f"{self.session:016x}/{pending.number}"
+        if not pending.flags & Flag.READ:
+            error.args = (f'{error}; `proxy._pyroStatus("{error.call_id}")` asks what became of it',)
+        return error

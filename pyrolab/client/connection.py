@@ -1,28 +1,35 @@
-"""A client's connection: any number of threads call through it at once, and none of them is its reader.
-
-Whoever waits for an answer reads for all (the leader); the others sleep until their answer is there or until
-the leader goes and one of them takes its place. So a single thread never pays for a hand-over.
-"""
+"""A client's connection: a session at a broker, and the calls that are out in it."""
 
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from pyrolab.client import keeper
 from pyrolab.client.calls import ANSWERS, CallTable, Pending
-from pyrolab.errors import CallTimedOut, CommunicationError, ConnectionClosedError, NotSent
-from pyrolab.link.link import Link, refusal
+from pyrolab.client.shared_link import SharedLink
+from pyrolab.errors import (
+    CallExpired,
+    CallTimedOut,
+    CommunicationError,
+    ConnectionClosedError,
+    NotSent,
+    OutcomeUnknown,
+    ProtocolError,
+)
+from pyrolab.link.clock import clock_s
+from pyrolab.link.link import CONNECT_TIMEOUT_S, Link, refusal
 from pyrolab.protocol.envelope import MAX_BUDGET_MS, NO_DEADLINE, Envelope, Flag, Kind, pack
 from pyrolab.protocol.names import Location
 
 #: How much longer than its deadline a caller waits for the broker's word on what became of its call.
 GRACE_S = 0.5
-_FOREVER_S = 3600.0
-NO_WORD = "the deadline passed, and neither the service nor the broker has answered; the call may have run"
+#: How long a doubtful broker has for the answer to a ping.
+_PONG_S = 1.0
+_RELEASED = "the proxy was released while the call was out"
+_NO_WORD = "the deadline passed, and neither the service nor the broker has answered; the call may have run"
 
 
 class Unasked(Protocol):
@@ -38,7 +45,7 @@ class Unasked(Protocol):
         """The connection has ended."""
 
 
-class Connection:
+class Connection(SharedLink):
     """One session at a broker. It opens at once, and stays closed when it has been closed or lost.
 
     It asks in the same breath what `target` offers: an object id, or a name to look up; `wait` for
@@ -47,9 +54,8 @@ class Connection:
 
     def __init__(self, location: Location, name: str, target: bytes, budget_s: float | None = None) -> None:
         self._calls = CallTable()
-        self._reading = threading.RLock()  # again and again: a callback of the reader's may call, too
-        self._is_read = False
-        self._followers: dict[_Gate, None] = {}
+        #: What is waited for and is no call: a ping from its number on, 0 the end of the connection.
+        self._aside: dict[Pending, None] = {}
         #: Who gets what comes unasked.
         self.inbox: Unasked | None = None
         #: The answer to what the target offers.
@@ -61,7 +67,9 @@ class Connection:
             budget_ms=_budget_ms(budget_s),
             target=target,
         )
-        self._link = Link(location, "client", name, request=[request])
+        patience_s = CONNECT_TIMEOUT_S if budget_s is None else min(budget_s, CONNECT_TIMEOUT_S)
+        super().__init__(Link(location, "client", name, patience_s, [request]))
+        self._calls.session = self._link.session
         keeper.keep(self)
 
     @property
@@ -75,6 +83,11 @@ class Connection:
         return self._link.session
 
     @property
+    def broker(self) -> str:
+        """What the broker calls itself, by whichever address it was reached."""
+        return self._link.broker
+
+    @property
     def closed(self) -> bool:
         """Whether this connection can be used no more."""
         return self._link.closed
@@ -85,8 +98,12 @@ class Connection:
         return self._link.pid
 
     def close(self) -> None:
-        """Leave the broker; calls that are out end in an error."""
-        self._end(ConnectionClosedError("the proxy was released while the call was out"), polite=True)
+        """Leave the broker; calls that are out end in an error, and what is reserved is free at once."""
+        self._end(ConnectionClosedError(_RELEASED), polite=True)
+
+    def break_off(self) -> None:
+        """Leave without a word: what is reserved can be taken back through another connection for a while."""
+        self._end(ConnectionClosedError(_RELEASED), polite=False)
 
     # -- calls ---------------------------------------------------------------------------------------
 
@@ -98,6 +115,7 @@ class Connection:
         kind: Kind = Kind.CALL,
         flags: int = 0,
         budget_s: float | None = None,
+        token: int = 0,
         on_done: Callable[[Pending], None] | None = None,
     ) -> Pending:
         """Send a request; `wait` for its answer, or be told by `on_done`, in whichever thread reads it.
@@ -113,9 +131,11 @@ class Connection:
                 max(len(body) - 1, 0),
                 link.session,
                 pending.number,
-                link.stamp,
+                link.stamp(),
                 _budget_ms(budget_s),
-                target=target,
+                0,
+                token,
+                target,
             )
             try:
                 link.send_locked([header, *body])
@@ -142,60 +162,28 @@ class Connection:
                 raise
             if not pending.done:
                 self.cancel(pending)
-                raise CallTimedOut(NO_WORD, call=pending.number)
+                raise self.timed_out(pending)
         return self.answer_of(pending)
 
-    @staticmethod
-    def answer_of(pending: Pending) -> tuple[Envelope, list[Any]]:
+    def answer_of(self, pending: Pending) -> tuple[Envelope, list[Any]]:
         """The answer to a call that is done. Raises what it was refused with, or `OutcomeUnknown`."""
         if pending.error is not None:
             raise pending.error
         assert pending.envelope is not None
         if pending.envelope.kind == Kind.REFUSED:
-            raise refusal(pending.frames[0])
+            error = refusal(pending.frames[0])
+            if isinstance(error, OutcomeUnknown):
+                self._calls.identified(error, pending)
+            raise error
         return pending.envelope, pending.frames
 
-    def read_until(self, pending: Pending, timeout_s: float | None = None) -> None:
-        """Read, or wait while another thread reads, until this call is done or the time is over."""
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        self._wait_for(pending, deadline, greedy=True)
-
-    def copy_descriptor(self) -> int:
-        """What becomes readable when something may have arrived, to be closed by whoever asks for it."""
-        return self._link.copy_descriptor()
-
-    def watch(self, look: Callable[[], object]) -> None:
-        """Have `look()` called, in any thread, whenever the descriptor alone does not tell to `drain`.
-
-        That is after each sending, when another thread stops reading, and at the end. It must not block.
-        """
-        self._link.watchers.append(look)
-
-    def unwatch(self, look: Callable[[], object]) -> None:
-        """Call it no more."""
-        with contextlib.suppress(ValueError):
-            self._link.watchers.remove(look)
-
-    def drain(self) -> None:
-        """Take in what has arrived, without ever waiting; another thread that is at it does it for us."""
-        if not self._reading.acquire(blocking=False):
-            return
-        outermost, self._is_read = not self._is_read, True
-        try:
-            while (message := self._link.receive()) is not None:
-                self._take_in(*message)
-        except CommunicationError as error:
-            self._lost(error)
-        finally:
-            self._is_read = not outermost
-            self._reading.release()
-            self._promote()
+    def timed_out(self, pending: Pending) -> OutcomeUnknown:
+        """The error for a call of which nobody has said anything by its deadline."""
+        return self._calls.identified(CallTimedOut(_NO_WORD, call=pending.number), pending)
 
     def listen(self) -> None:
         """Read, while nobody else does, for as long as the connection lasts."""
-        with self._link.lock:
-            never = self._calls.begin()
-        self.read_until(never)
+        self._wait_aside(Pending(0, Flag.READ, None), None)
 
     def reply(self, envelope: Envelope, kind: Kind, frames: Sequence[Any]) -> None:
         """Answer a question of a worker. Raises `NotSent`."""
@@ -205,7 +193,7 @@ class Connection:
             len(frames) - 1,
             self.session,
             envelope.call,
-            self._link.stamp,
+            self._link.stamp(),
             target=envelope.target,
         )
         self._link.send([header, *frames])
@@ -218,77 +206,86 @@ class Connection:
         except CommunicationError:
             pass  # without a connection the broker ends it anyway
 
-    # -- leader and followers ------------------------------------------------------------------------
+    # -- not into a dead link ------------------------------------------------------------------------
 
-    def _wait_for(self, pending: Pending, deadline: float | None, greedy: bool = False) -> None:
-        """Return when the call is done, or when its deadline has passed.
-
-        A greedy reader takes in everything that has arrived, for calls that come in bursts; the other one
-        does not look again once its own answer is there.
-        """
-        try:
-            while not pending.done:
-                if self._reading.acquire(False):
-                    outermost, self._is_read = not self._is_read, True
-                    try:
-                        self._lead(pending, deadline, greedy)
-                    finally:
-                        self._is_read = not outermost
-                        self._reading.release()
-                else:
-                    self._follow(pending, deadline)
-                if deadline is not None and time.monotonic() >= deadline:
-                    return
-        finally:
-            if self._followers:
-                self._promote()
-            if self._link.watchers:
-                self._link.tell_watchers()
-
-    def _lead(self, pending: Pending, deadline: float | None, greedy: bool) -> None:
-        """Read for everybody until our own answer is there."""
+    def doubtful(self, now: float) -> bool:
+        """Whether nothing has come for so long, by `clock_s`, that nobody knows if the session lives."""
         link = self._link
+        return now - link.trusted > link.doubt_s
+
+    def check_session(self, session: int) -> None:
+        """Raise `ConnectionClosedError` for something that was held for another session."""
+        if session not in (0, self.session):
+            raise ConnectionClosedError(
+                "this object was held by the service for a connection that has ended; get it again"
+            )
+
+    def assure(self, timeout_s: float | None = None) -> None:
+        """See that the broker is there, of which nothing has been heard for long. As `refresh`."""
+        self.drain()
+        if self.doubtful(clock_s()):
+            self.refresh(timeout_s)
+
+    def refresh(self, timeout_s: float | None = None) -> None:
+        """Ping, and wait for the answer, which also says how late it is at the broker.
+
+        Raises `NotSent`, and ends the connection, if none comes; `CallExpired` if there is no time to wait.
+        """
+        patience_s = self._link.silence_s if self._calls else _PONG_S  # an array of another call may be late
+        allowed_s = patience_s if timeout_s is None else min(timeout_s, patience_s)
+        pong = Pending(self._link.next_ping, Flag.READ, None)
+        self._wait_aside(pong, allowed_s, self._link.ping)
+        if self.closed:
+            raise NotSent(f"the connection to the broker at {self.location} was lost while it was idle")
+        if pong.envelope is not None:
+            return
+        silence = f"the broker at {self.location} has not answered a ping for {allowed_s:g} s"
+        if allowed_s < patience_s:
+            raise CallExpired(f"{silence}, and then the deadline passed: the call was not sent")
+        self._lost(ConnectionClosedError(silence))
+        raise NotSent(f"{silence}; the next use connects again")
+
+    def _wait_aside(
+        self, pending: Pending, timeout_s: float | None, begin: Callable[[], object] = lambda: None
+    ) -> None:
+        """Begin something, and read until it is done, the connection has ended, or the time is over."""
+        self._aside[pending] = None
         try:
-            while not pending.done:
-                remaining = _FOREVER_S if deadline is None else deadline - time.monotonic()
-                if remaining <= 0:
-                    return
-                link.wait(remaining)
-                while (greedy or not pending.done) and (message := link.receive()) is not None:
-                    self._take_in(*message)  # what is left is not forgotten: `wait` looks before it sleeps
-        except CommunicationError as error:
+            begin()
+            if not self.closed:
+                self.read_until(pending, timeout_s)
+        except NotSent as error:
             self._lost(error)
-
-    def _follow(self, pending: Pending, deadline: float | None) -> None:
-        """Sleep until our answer is there, or the place of the leader is free."""
-        gate = _Gate()
-        self._followers[gate] = None
-        pending.gates.append(gate.open)
-        try:
-            if pending.done or not self._is_read:
-                return  # the answer came, or the leader went, before we were on the list
-            gate.pass_through(_FOREVER_S if deadline is None else max(deadline - time.monotonic(), 0))
         finally:
-            self._followers.pop(gate, None)
-
-    def _promote(self) -> None:
-        """Wake one follower if nobody reads. Everybody who stops waiting does this, so one always reads."""
-        while self._followers and not self._is_read:
-            try:
-                gate = next(iter(self._followers))
-            except (StopIteration, RuntimeError):
-                continue  # the list changed under us: look again
-            if self._followers.pop(gate, gate) is None:
-                gate.open()
-                return
+            self._aside.pop(pending, None)
 
     def _take_in(self, envelope: Envelope, frames: list[Any]) -> None:
         if envelope.kind in ANSWERS:
+            if not envelope.session:
+                self._check_known(envelope, frames)
             self._calls.answered(envelope, frames)
+        elif envelope.kind == Kind.PONG:
+            for each in tuple(self._aside):
+                if 0 < each.number <= envelope.call:
+                    each.envelope = envelope
+                    each.abandon()
         elif envelope.kind == Kind.BYE:
-            raise ConnectionClosedError(f"the broker at {self.location} has ended")
+            raise ConnectionClosedError(f"the broker at {self.location} has ended this session")
         elif self.inbox is not None:
             self.inbox.take(self, envelope, frames)
+
+    def _check_known(self, envelope: Envelope, frames: list[Any]) -> None:
+        """Raise `ConnectionClosedError` if the broker has forgotten this session: it ran nothing of it."""
+        with contextlib.suppress(ProtocolError):
+            if getattr(refusal(frames[0]), "hello", None) is not True:
+                return
+            ended = f"the broker at {self.location} has ended this session, or was restarted"
+            self._calls.unheard(envelope.call, NotSent(f"{ended}; the call did not run"))
+            raise ConnectionClosedError(ended)
+
+    def _tidy(self) -> None:
+        if self.inbox is not None:
+            self.inbox.tidy()
 
     def _lost(self, error: CommunicationError) -> None:
         self._end(error, polite=False)
@@ -296,46 +293,11 @@ class Connection:
     def _end(self, error: CommunicationError, polite: bool) -> None:
         self._link.close(polite)
         self._calls.lost(error)
+        for each in tuple(self._aside):
+            each.abandon()
         if self.inbox is not None:
             self.inbox.session_ended(self.session)
         self._link.tell_watchers()
-
-    def tend(self) -> None:
-        """Look after a connection that nobody reads just now; `keeper` calls it."""
-        if not self._reading.acquire(blocking=False):
-            return  # the leader does
-        self._is_read = True
-        try:
-            while (message := self._link.receive()) is not None:
-                self._take_in(*message)
-            self._link.tend()
-            if self.inbox is not None:
-                self.inbox.tidy()
-        except CommunicationError as error:
-            self._lost(error)
-        finally:
-            self._is_read = False
-            self._reading.release()
-            self._promote()
-
-
-class _Gate:
-    """Closed until somebody opens it; opening it twice is the same as once."""
-
-    __slots__ = ("_lock",)
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._lock.acquire()
-
-    def open(self) -> None:
-        try:
-            self._lock.release()
-        except RuntimeError:
-            pass  # somebody else opened it at the same moment
-
-    def pass_through(self, timeout_s: float) -> None:
-        self._lock.acquire(timeout=timeout_s)
 
 
 def _budget_ms(budget_s: float | None) -> int:

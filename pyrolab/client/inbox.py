@@ -21,7 +21,7 @@ from pyrolab.errors import CommunicationError, NamingError, ProtocolError, PyroE
 from pyrolab.protocol import codec
 from pyrolab.protocol.call_body import Step
 from pyrolab.protocol.codec import Codec
-from pyrolab.protocol.envelope import Envelope, Kind
+from pyrolab.protocol.envelope import Envelope, Flag, Kind
 from pyrolab.protocol.names import URI
 
 log = logging.getLogger("pyrolab.client")
@@ -44,11 +44,22 @@ class Attached(Protocol):
         """The connection, if it can be used."""
         ...
 
+    def end(self, connection: Connection) -> None:
+        """Leave; another connection takes the place of this one."""
+
     def connected(self) -> Connection:
         """The connection; opens one if there is none."""
         ...
 
-    def invoke(self, steps: Sequence[Step], verb: str, args: Sequence[Any] = (), *, session: int = 0) -> Any:
+    def invoke(
+        self,
+        steps: Sequence[Step],
+        verb: str,
+        args: Sequence[Any] = (),
+        *,
+        flags: int = Flag.NONE,
+        session: int = 0,
+    ) -> Any:
         """One call."""
         ...
 
@@ -114,7 +125,7 @@ class Inbox:
             case Kind.EVENT:
                 self._event(envelope.number, frames)
             case Kind.ENDED:
-                connection.close()  # the next connection looks for the service's successor
+                attachment.end(connection)  # the next connection looks for the service's successor
             case _:
                 pass
 
@@ -150,7 +161,11 @@ class Inbox:
         """Ask the service for an event; raises what it raises."""
         attachment = self._here()
         topic, sequence, timestamp, values = attachment.invoke(
-            subscription.steps, "join", subscription.arguments, session=subscription.session
+            subscription.steps,
+            "join",
+            subscription.arguments,
+            flags=Flag.READ,
+            session=subscription.session,
         )
         with self._lock:
             self._all.add(subscription)  # only now: a first connection must not join it as well
@@ -174,7 +189,7 @@ class Inbox:
         attachment = self._attachment()
         if known and attachment is not None and attachment.connection is not None:
             try:
-                attachment.invoke(subscription.steps, "part", session=subscription.session)
+                attachment.invoke(subscription.steps, "part", flags=Flag.READ, session=subscription.session)
             except PyroError as error:
                 log.debug("could not part from %s: %s", subscription, error)
 

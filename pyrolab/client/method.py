@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     import inspect
 
 
+def flags_of(method: Method) -> int:
+    """What the broker must know of a call of this method."""
+    flags = Flag.ONEWAY if method.oneway else Flag.NONE
+    if method.readonly:
+        flags |= Flag.READ
+    if method.urgent:
+        flags |= Flag.URGENT
+    return flags
+
+
 class RemoteMethod:
     """A method of a service. Wrong arguments are a `TypeError` here, in Python's words, and nothing is
     sent.
@@ -26,7 +36,7 @@ class RemoteMethod:
         self._name = name
         self._method = method
         self._shape = shape
-        self._flags = (Flag.ONEWAY if method.oneway else 0) | (Flag.READ if method.readonly else 0)
+        self._flags = flags_of(method)
 
     def _check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         shape = self._shape
@@ -47,7 +57,7 @@ class RemoteMethod:
         self._check(args, kwargs)
         attachment = self._node._attachment
         message = attachment.packed([*self._node._steps, self._name], "call", args, kwargs)
-        return attachment.begin(message, self._flags & Flag.READ, self._node._session)
+        return attachment.begin(message, self._flags & ~Flag.ONEWAY, self._node._session)
 
     @property
     def __name__(self) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Iterable
 from typing import Any, Literal, overload
 
+from pyrolab.client.emergency import emergency_stop
 from pyrolab.client.proxy import Proxy
 from pyrolab.errors import NamingError
 from pyrolab.link.finding import broker_location
+from pyrolab.link.link import login_name
 from pyrolab.protocol.envelope import Flag
 from pyrolab.protocol.names import NAME_SERVICE, URI, Location
 
@@ -113,6 +116,36 @@ class NameService(Proxy):
     def ping(self) -> None:
         """Return if the name service answers."""
         self._ask("ping")
+
+    # -- the whole bus -------------------------------------------------------------------------------
+
+    def load(self) -> dict[str, Any]:
+        """How much there is to do: clients, workers, and for each service its queue, times and workers."""
+        found: dict[str, Any] = self._ask("load")
+        return found
+
+    def reservations(self) -> builtins.list[dict[str, Any]]:
+        """Who has which services for themselves: user, holder, since and until (Unix time in s), mode."""
+        return builtins.list(self._ask("reservations"))
+
+    def emergency_stop(self, reason: str = "", user: str = "") -> dict[str, Any]:
+        """Stop everything: all stop hooks run now, and no call runs until `reset_emergency_stop`.
+
+        `user` is by default whoever is logged in. Returns what became of the stop hook of each service, as
+        `{"services": {object id: "begun", "ended", "failed", "no hook" or "no answer"}}`. Raises `NoBroker`
+        if no broker could be told, `OutcomeUnknown` if it did not confirm: then use the hardware switch.
+        """
+        stopped: dict[str, Any] = emergency_stop(self._location, reason, user)
+        return stopped
+
+    def reset_emergency_stop(self, user: str = "") -> bool:
+        """Let calls run again, when all is safe. Returns whether there was a stop."""
+        return bool(self._tell("reset_emergency_stop", user or login_name()))
+
+    def stopped(self) -> dict[str, Any] | None:
+        """The emergency stop that is on (`reason`, `user`, `host`, `since` as Unix time in s), or None."""
+        found: dict[str, Any] | None = self._ask("stopped")
+        return found
 
     def _ask(self, method: str, *args: Any, **kwargs: Any) -> Any:
         return self._invoke([method], "call", args, kwargs, Flag.READ)

@@ -9,23 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pyrolab.client.any_service import FALLBACKS, AnyService
 from pyrolab.client.attachment import Attachment
 from pyrolab.client.method import RemoteMethod
 from pyrolab.client.shape import Shape
 from pyrolab.errors import PyroError
-from pyrolab.protocol.call_body import Step, path_text
+from pyrolab.protocol.call_body import READING_DUNDERS, Step, path_text
 from pyrolab.protocol.envelope import Flag
 
-#: Python's own methods that change nothing.
-_READING = frozenset(
-    {
-        *("__len__", "__contains__", "__getitem__", "__iter__", "__reversed__", "__bool__", "__int__"),
-        *("__float__", "__index__", "__str__", "__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__"),
-    }
-)
 
-
-class Node:
+class Node(AnyService):
     """An object of a service, reached by steps from it."""
 
     _attachment: Attachment
@@ -50,11 +43,13 @@ class Node:
             return RemoteMethod(self, name, method, shape)
         found = shape.properties.get(name)
         if found is not None:
-            return self._read(name) if not found.node else self._static_child(name, found.node)
+            if found.node:
+                return self._static_child(name, found.node)
+            return self._read(name, Flag.READ | Flag.URGENT if found.urgent else Flag.READ)
         if name in shape.interface.events:
             return self._event(name)
-        if name == "watch":  # unless the service has something of this name itself
-            return self._watch
+        if name in FALLBACKS:  # unless the service has something of this name itself
+            return getattr(self, FALLBACKS[name])
         raise shape.unknown(name, self._label)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -90,8 +85,8 @@ class Node:
         self._require(name, "r", "no getter")
         return Watch(self, name, every)
 
-    def _read(self, name: str) -> Any:
-        return self._invoke([*self._steps, name], "get", flags=Flag.READ)
+    def _read(self, name: str, flags: int = Flag.READ) -> Any:
+        return self._invoke([*self._steps, name], "get", flags=flags)
 
     def _require(self, name: str, access: str, lack: str) -> None:
         """Raise `AttributeError`, as Python would, for a property that cannot be used so."""
@@ -145,7 +140,7 @@ class Node:
         return dunder in self._known_shape().methods
 
     def _do(self, dunder: str, *args: Any) -> Any:
-        flags = Flag.READ if dunder in _READING else Flag.NONE
+        flags = Flag.READ if dunder in READING_DUNDERS else Flag.NONE
         return self._invoke([*self._steps, dunder], "call", args, None, flags)
 
     def _cannot(self, what: str) -> TypeError:

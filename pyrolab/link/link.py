@@ -11,11 +11,10 @@ import functools
 import getpass
 import os
 import platform
-import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgpack
@@ -23,6 +22,7 @@ import zmq
 
 import pyrolab
 from pyrolab.errors import (
+    CallExpired,
     ConnectionClosedError,
     NoBroker,
     NotSent,
@@ -30,31 +30,39 @@ from pyrolab.errors import (
     VersionMismatch,
     from_refusal,
 )
+from pyrolab.link.clock import clock_ms as clock_ms
+from pyrolab.link.clock import clock_s
 from pyrolab.link.frames import POLLIN, POLLOUT, events, receive_message, send_frames
 from pyrolab.link.readiness import Readiness
+from pyrolab.link.sockets import check_listening, descriptor_of, new_socket, resolved
 from pyrolab.protocol.envelope import WITH_BODY, Envelope, Kind, check_frames, pack, parse
-from pyrolab.protocol.limits import MAX_FRAME_BYTES
 from pyrolab.protocol.names import Location
 
 #: How long opening may take before it fails.
 CONNECT_TIMEOUT_S = 5.0
 #: When nobody has answered for so long, find out whether anybody listens at all.
 _DIAGNOSE_AFTER_S = 0.05
-#: A broker that has been silent for so long, although pinged, is taken for dead.
-SILENCE_S = 10.0
-#: The shortest and the longest heartbeat that a broker may ask for.
-_HEARTBEATS_S = (0.05, 60.0)
-#: Messages that may wait in the socket; more means that nothing leaves this computer.
-_SEND_QUEUE = 10_000
+#: After so long, another try to connect is made; the last one has all the time that is left.
+_TRIES_S = (0.3, 1.5)
+#: A broker that has been silent for so long, although pinged, is taken for dead, unless it says otherwise.
+SILENCE_S = 7.0
+#: The shortest and the longest heartbeat, and silence, that a broker may ask for.
+_HEARTBEATS_S, _SILENCES_S = (0.05, 60.0), (0.1, 3600.0)
+#: After this silence in heartbeats and s, but at most so many s, a link is doubtful. Less than the 5 s after
+#: which the broker takes a call for stale, more than there is between the signs of life of an idle link.
+_DOUBT_HEARTBEATS, _DOUBT_MARGIN_S, _MOST_DOUBT_S = 2.5, 0.5, 4.5
+#: The numbers of pings, which no call has.
+_FIRST_PING = 1 << 63
 
 Message = tuple[Envelope, list[Any]]
 
 
 class Link:
-    """A session with the broker at `location`, in the `role` of a client or a worker.
+    """A session with the broker at `location`, in the `role` of a client, a worker, its line, or a watch.
 
-    `request`, the frames of a message without a session, goes out with the HELLO, to save waiting for its
-    answer. Raises `NoBroker`, or what the broker answers (such as `PoolFull`), if there can be none.
+    `about` is what the HELLO says besides who this is. `request`, the frames of a message without a session,
+    goes out with it, to save waiting for its answer. Raises `NoBroker`, or what the broker answers (such as
+    `PoolFull`), if there can be none.
     """
 
     def __init__(
@@ -64,24 +72,34 @@ class Link:
         name: str = "",
         timeout_s: float = CONNECT_TIMEOUT_S,
         request: Sequence[Any] = (),
+        about: Mapping[str, Any] | None = None,
     ) -> None:
         self.location = location
         self.role = role
         self.lock = threading.Lock()
         self.session = 0
-        self.heartbeat_s = 2.0
-        #: The broker's clock as last heard, in its ms.
-        self.stamp = 0
-        self.heard = self._pinged = time.monotonic()
+        #: What the broker calls itself.
+        self.broker = ""
+        self._agree(2.0, SILENCE_S)
+        #: How far the broker's clock (in ms) is ahead of ours, as last heard, at least.
+        self._ahead_ms = 0
+        #: When something came last, by `clock_s`; and last without what may have waited while we slept.
+        self.heard = self.trusted = clock_s()
+        self._attended = self._woke = self._pinged = self.heard
+        #: The number of the next ping.
+        self.next_ping = _FIRST_PING
+        #: The first ping since we slept, if it has not been answered; 0 otherwise.
+        self._proof = 0
         self.closed = False
         self.pid = os.getpid()
         #: Called by whoever has sent something: that may swallow the sign that something has come.
         self.watchers: list[Callable[[], object]] = []
         self._waiting = False
-        self._socket = _new_socket(location)
-        self._readiness = Readiness(_descriptor(self._socket))
+        self._socket = new_socket(location)
+        self._readiness = Readiness(descriptor_of(self._socket))
         try:
-            self._open(name, timeout_s, request)
+            hello = {"role": role, "name": name, **_about(self.pid), **(about or {})}
+            self._open(hello, timeout_s, request)
         except BaseException:
             self.close(polite=False)
             raise
@@ -92,10 +110,9 @@ class Link:
 
     # -- opening and closing -------------------------------------------------------------------------
 
-    def _open(self, name: str, timeout_s: float, request: Sequence[Any]) -> None:
+    def _open(self, hello: dict[str, Any], timeout_s: float, request: Sequence[Any]) -> None:
         self._connect(timeout_s)
-        body = msgpack.packb({"role": self.role, "name": name, **_about(os.getpid())})
-        self.send([pack(Kind.HELLO, stamp=clock_ms()), body])
+        self.send([pack(Kind.HELLO, stamp=clock_ms()), msgpack.packb(hello)])
         if request:
             self.send(request)
         envelope, frames = self._first_answer(timeout_s)
@@ -104,26 +121,57 @@ class Link:
         if envelope.kind != Kind.WELCOME:
             raise ProtocolError(f"{self.location} answered a HELLO with a message of kind {envelope.kind}")
         self.session = envelope.session
-        heartbeat_s = _unpack_map(frames[0]).get("heartbeat_s")
-        if isinstance(heartbeat_s, (int, float)) and _HEARTBEATS_S[0] <= heartbeat_s <= _HEARTBEATS_S[1]:
-            self.heartbeat_s = heartbeat_s
+        self._heed(_unpack_map(frames[0]))
+
+    def _heed(self, welcome: dict[str, Any]) -> None:
+        """Take in what the broker wants, as far as it makes sense."""
+        self.broker = str(welcome.get("broker", ""))
+        heartbeat_s = _within(_HEARTBEATS_S, welcome.get("heartbeat_s"), self.heartbeat_s)
+        self._agree(heartbeat_s, _within(_SILENCES_S, welcome.get("silence_s"), self.silence_s))
+
+    def _agree(self, heartbeat_s: float, silence_s: float) -> None:
+        """Give and expect signs of life so often, and wait for them for so long."""
+        self.heartbeat_s = heartbeat_s
+        self.silence_s = max(silence_s, 3 * heartbeat_s)
+        #: After so long without trusted news, nothing must be sent before a ping has been answered.
+        self.doubt_s = min(_DOUBT_HEARTBEATS * heartbeat_s + _DOUBT_MARGIN_S, _MOST_DOUBT_S)
+        #: Whoever has not looked for longer has slept, and does not know what has become of the link.
+        self._nap_s = max(1.0, self.silence_s / 2, 1.5 * heartbeat_s)
 
     def _connect(self, timeout_s: float) -> None:
         start = time.monotonic()
-        self._socket.connect(_resolved(self.location))
         diagnosed = False
-        while not events(self._socket) & POLLOUT:
-            elapsed = time.monotonic() - start
-            if elapsed > timeout_s:
-                raise NoBroker(
-                    f"{self.location} does not answer like a PyroLab broker (waited {timeout_s:g} s); "
-                    "another program may use this port: look at what listens there, or choose another",
-                    location=str(self.location),
-                )
-            if elapsed > _DIAGNOSE_AFTER_S and not diagnosed:
-                diagnosed = True
-                _check_listening(self.location, timeout_s - elapsed)
-            self._readiness.wait(timeout_s - elapsed if diagnosed else _DIAGNOSE_AFTER_S)
+        for until_s in (*(each for each in _TRIES_S if each < timeout_s), timeout_s):
+            self._socket.connect(resolved(self.location))
+            while not events(self._socket) & POLLOUT:
+                elapsed = time.monotonic() - start
+                if elapsed > _DIAGNOSE_AFTER_S and not diagnosed:
+                    diagnosed = True
+                    check_listening(self.location, timeout_s - elapsed)
+                if elapsed > until_s:
+                    self._replace_socket()
+                    break
+                self._readiness.wait(until_s - elapsed if diagnosed else _DIAGNOSE_AFTER_S)
+            else:
+                return
+        raise self._gave_up(
+            f"{self.location} does not answer like a PyroLab broker (waited {timeout_s:g} s); "
+            "another program may use this port: look at what listens there, or choose another",
+            timeout_s,
+        )
+
+    def _gave_up(self, why: str, timeout_s: float) -> NoBroker | CallExpired:
+        """The error for a broker that has not answered, or not within what was left for a call."""
+        if timeout_s < CONNECT_TIMEOUT_S:
+            return CallExpired(f"the deadline passed, and nothing was sent: {why}")
+        return NoBroker(why, location=str(self.location))
+
+    def _replace_socket(self) -> None:
+        """Begin anew: a socket does not tell when its one connection was refused, or broken at once."""
+        self._socket.close(linger=0)
+        self._readiness.close()
+        self._socket = new_socket(self.location)
+        self._readiness = Readiness(descriptor_of(self._socket))
 
     def _first_answer(self, timeout_s: float) -> Message:
         deadline = time.monotonic() + timeout_s
@@ -132,10 +180,12 @@ class Link:
             if message is not None:
                 return message
             if time.monotonic() > deadline:
-                raise TimeoutError(
-                    f"the broker at {self.location} took the connection but did not answer HELLO"
+                raise self._gave_up(
+                    f"the broker at {self.location} took the connection, but has not answered for "
+                    f"{timeout_s:g} s; it may be stuck or overloaded",
+                    timeout_s,
                 )
-            self.wait(0.1)
+            self.wait(min(0.1, max(deadline - time.monotonic(), 0.001)))
 
     def close(self, polite: bool = True) -> None:
         """End the session. Safe to call twice and from any thread."""
@@ -202,9 +252,16 @@ class Link:
             raise
         except ProtocolError as error:
             raise ProtocolError(f"what answers at {self.location} is no PyroLab broker: {error}") from None
-        self.heard = time.monotonic()
+        now = clock_s()
+        if now - self._attended > self._nap_s:
+            self._overslept(now)
+        self.heard = self._attended = now
+        if not self._proof:
+            self.trusted = now
+        elif envelope.kind == Kind.PONG and envelope.call >= self._proof:
+            self.trusted, self._proof = now, 0
         if envelope.kind in _FROM_BROKER:
-            self.stamp = envelope.stamp
+            self._ahead_ms = envelope.stamp - int(now * 1000)
         return envelope, rest
 
     def _is_lost(self) -> str:
@@ -212,6 +269,10 @@ class Link:
             f"the connection to the broker at {self.location} is lost; it may be restarting: "
             "the next use connects again"
         )
+
+    def stamp(self) -> int:
+        """The broker's clock, in ms, as far as it is known here: never later than it is."""
+        return max(clock_ms() + self._ahead_ms, 0)
 
     # -- waiting and liveness ------------------------------------------------------------------------
 
@@ -230,7 +291,7 @@ class Link:
             self._waiting = False
             if self.closed:
                 self._readiness.close()
-        if time.monotonic() - self._pinged >= self.heartbeat_s:
+        if clock_s() - self._pinged >= self.heartbeat_s:
             self.tend()
 
     def copy_descriptor(self) -> int:
@@ -242,7 +303,7 @@ class Link:
         with self.lock:
             if self.closed:
                 raise ConnectionClosedError(f"the connection to {self.location} is closed")
-            return os.dup(_descriptor(self._socket))
+            return os.dup(descriptor_of(self._socket))
 
     def tell_watchers(self) -> None:
         """Have them look."""
@@ -255,34 +316,41 @@ class Link:
 
     def tend(self) -> None:
         """Ping the broker when it is time. Raises `ConnectionClosedError` if it is silent for too long."""
-        now = time.monotonic()
+        now = clock_s()
+        if now - self._attended > self._nap_s:
+            self._overslept(now)
+        self._attended = now
         if now - self._pinged < self.heartbeat_s:
             return
-        if now - self._pinged > 2 * self.heartbeat_s:
-            self.heard = now  # we slept, not the broker: judge its silence from here
-        if now - self.heard > max(SILENCE_S, 3 * self.heartbeat_s):
+        silent_s = now - max(self.heard, self._woke)
+        if silent_s > self.silence_s:
             raise ConnectionClosedError(
-                f"the broker at {self.location} has been silent for {now - self.heard:.0f} s; "
+                f"the broker at {self.location} has been silent for {silent_s:.0f} s; "
                 "is its computer on, and the cable in?"
             )
         self._pinged = now
-        self.send([pack(Kind.PING, session=self.session, stamp=clock_ms())])
+        self.ping()
+
+    def _overslept(self, now: float) -> None:
+        """This process, or its computer, has slept: judge the broker's silence from here.
+
+        What comes now may have waited here all the time, and the session may have ended meanwhile: only the
+        answer to a new ping shows that it has not.
+        """
+        self._woke = now
+        self._pinged = 0.0
+        self._proof = self.next_ping
+
+    def ping(self) -> int:
+        """Have the broker answer with a PONG, which has the number returned here as its call."""
+        with self.lock:
+            number = self.next_ping
+            self.next_ping += 1
+            self.send_locked([pack(Kind.PING, session=self.session, call=number, stamp=clock_ms())])
+            return number
 
 
 _FROM_BROKER = frozenset({Kind.WELCOME, Kind.PONG, Kind.RESULT, Kind.RAISED, Kind.REFUSED})
-
-
-#: Linux's monotonic clock stands still while a computer sleeps; a call that slept with it must look old.
-_clock_ns: Callable[[], int] = (
-    functools.partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
-    if sys.platform == "linux"
-    else time.monotonic_ns
-)
-
-
-def clock_ms() -> int:
-    """This process's clock, which never goes back, in ms; only its own process compares its values."""
-    return _clock_ns() // 1_000_000
 
 
 def refusal(body: Any) -> Exception:
@@ -304,78 +372,23 @@ def _unpack_map(body: Any) -> dict[str, Any]:
     return said
 
 
-def _descriptor(socket: zmq.Socket[bytes]) -> int:
-    fd = socket.getsockopt(zmq.FD)
-    assert isinstance(fd, int)
-    return fd
-
-
-_contexts: dict[int, zmq.Context[zmq.Socket[bytes]]] = {}
-
-
-def _context() -> zmq.Context[zmq.Socket[bytes]]:
-    """The process's context; a forked child gets its own, because its parent's is of no use to it."""
-    pid = os.getpid()
-    if pid not in _contexts:
-        context = zmq.Context()
-        context.setsockopt(zmq.MAX_SOCKETS, 65_000)
-        context.setsockopt(zmq.BLOCKY, 0)
-        _contexts[pid] = context
-    return _contexts[pid]
-
-
-def _new_socket(location: Location) -> zmq.Socket[bytes]:
-    dealer = _context().socket(zmq.DEALER)
-    dealer.setsockopt(zmq.LINGER, 0)
-    dealer.setsockopt(zmq.IMMEDIATE, 1)  # never queue for a connection that is not there
-    dealer.setsockopt(zmq.RECONNECT_IVL, -1)  # a broken link stays broken: a new one has a new session
-    dealer.setsockopt(zmq.SNDHWM, _SEND_QUEUE)
-    dealer.setsockopt(zmq.RCVHWM, 0)  # a full one with heartbeats aborts the process; calls bound it
-    dealer.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
-    dealer.setsockopt(zmq.IPV6, int(":" in location.host))
-    return dealer
-
-
-def _resolved(location: Location) -> str:
-    """The endpoint; `localhost` is taken for what the broker binds by default."""
-    return (location._replace(host="127.0.0.1") if location.host == "localhost" else location).endpoint
-
-
-def _check_listening(location: Location, timeout_s: float) -> None:
-    """Raise `CommunicationError`, with the reason, if no program listens there."""
-    host = "127.0.0.1" if location.host == "localhost" else location.host
-    try:
-        socket.create_connection((host, location.port), max(timeout_s, 0.1)).close()
-    except ConnectionRefusedError:
-        raise NoBroker(
-            f"no broker runs at {location}; start one with `pyrolab up CONFIG` or `pyrolab broker`, "
-            "or say where it is: PYROLAB_NAMESERVER=host:port",
-            location=str(location),
-        ) from None
-    except socket.gaierror:
-        raise NoBroker(
-            f"there is no computer named {location.host!r} that this one knows; check the spelling, "
-            "or use its IP address",
-            location=str(location),
-        ) from None
-    except OSError as error:
-        raise NoBroker(
-            f"{location} cannot be reached ({error}); is the computer on, and the port open in its firewall?",
-            location=str(location),
-        ) from None
+def _within(bounds: tuple[float, float], wanted: Any, otherwise: float) -> float:
+    sensible = isinstance(wanted, (int, float)) and bounds[0] <= wanted <= bounds[1]
+    return float(wanted) if sensible else otherwise
 
 
 @functools.lru_cache(maxsize=1)
 def _about(pid: int) -> dict[str, Any]:
     return {
-        "user": _user(),
+        "user": login_name(),
         "host": platform.node(),
         "pid": pid,
         "software": f"pyrolab {pyrolab.__version__}, python {sys.version.split()[0]}",
     }
 
 
-def _user() -> str:
+def login_name() -> str:
+    """Who is logged in here; empty if nobody knows."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
