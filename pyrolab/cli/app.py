@@ -26,7 +26,7 @@ ConfigFile = Annotated[
         metavar="[CONFIG]", help="A configuration (YAML). Without it, the one that you made your own."
     ),
 ]
-Host = Annotated[str | None, typer.Option(help="Host of the broker, or host:port.")]
+Host = Annotated[str | None, typer.Option("--host", "--nameserver", help="Host of the broker, or host:port.")]
 Port = Annotated[int | None, typer.Option(help="Port of the broker.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
@@ -69,11 +69,47 @@ def down() -> None:
 
 
 @app.command()
-def ps(json: AsJson = False) -> None:
-    """Show what runs: name servers, daemons, services."""
-    from pyrolab.cli import processes
+def ps(host: Host = None, port: Port = None, json: AsJson = False) -> None:
+    """Show what runs and how much it has to do; with --nameserver, the services of that broker."""
+    from pyrolab.cli import brokers, processes
 
+    if host is not None or port is not None:
+        raise typer.Exit(brokers.ps(host, port, json))
     raise typer.Exit(processes.ps(json))
+
+
+@app.command()
+def estop(
+    reason: Annotated[str, typer.Argument(help="Why; everybody is told.")] = "",
+    reset: Annotated[bool, typer.Option("--reset", help="Let calls run again.")] = False,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Stop every instrument now: run all stop hooks, and let no call run until it is reset."""
+    from pyrolab.cli import stopping
+
+    raise typer.Exit(stopping.reset(host, port) if reset else stopping.estop(reason, host, port))
+
+
+@app.command()
+def audit(
+    user: Annotated[str | None, typer.Option(help="Who: a pattern of a user, or of user@host.")] = None,
+    service: Annotated[str | None, typer.Option(help="A pattern of a service.")] = None,
+    call: Annotated[
+        str | None, typer.Option("--call", "--action", help="A part of the call as it is shown, or its id.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="From when on: '90s', '15min', '2h', '3d', '10:30', '2026-11-24 10:00'."),
+    ] = None,
+    outcome: Annotated[str | None, typer.Option(help="How it ended: 'done', 'raised', 'no end', …")] = None,
+    last: Annotated[int, typer.Option("--last", "-n", min=0, help="So many at most; 0: all.")] = 50,
+    json: AsJson = False,
+) -> None:
+    """Show who did what to the instruments of this computer, and how it ended."""
+    from pyrolab.cli import audit
+
+    raise typer.Exit(audit.audit(audit.Search(user, service, call, outcome), since, last, json))
 
 
 @app.command()
@@ -118,11 +154,14 @@ def broker(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen on a network although nobody's identity is checked.")
     ] = False,
+    storage: Annotated[
+        str, typer.Option(help="Where names and reservations are kept: 'sql', 'sql:FILE' or 'memory'.")
+    ] = "sql",
 ) -> None:
     """Run a broker here until Ctrl-C, without a configuration."""
     from pyrolab.cli import brokers
 
-    raise typer.Exit(brokers.serve(host, port, max_clients, insecure))
+    raise typer.Exit(brokers.serve(host, port, max_clients, insecure, storage))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`pyrolab broker` and `pyrolab nslist`."""
+"""`pyrolab broker`, `pyrolab nslist`, and `pyrolab ps` of a broker that runs anywhere."""
 
 from __future__ import annotations
 
@@ -23,13 +23,31 @@ def nslist(host: str | None, port: int | None, prefix: str, as_json: bool) -> in
     return 0
 
 
-def serve(host: str, port: int, max_clients: int, insecure: bool) -> int:
+def ps(host: str | None, port: int | None, as_json: bool) -> int:
+    """Show the services of a broker, and how much they have to do."""
+    from pyrolab.cli import loads
+    from pyrolab.link.finding import broker_location
+
+    location = broker_location(host, port)
+    load = loads.load_at(location)
+    if as_json:
+        show_json(load)
+        return 0
+    for stop in loads.stops_in({str(location): load}):
+        console().print(stop, style="bold red")
+    show_table(("SERVICE", "STATE", *loads.COLUMNS, "HOST", "PID", "WHY"), loads.rows_of(load))
+    return 0
+
+
+def serve(host: str, port: int, max_clients: int, insecure: bool, storage: str) -> int:
     """Run a broker until Ctrl-C or SIGTERM."""
     from pyrolab.config import NameServerConfiguration
     from pyrolab.supervisor.nameserver import NameServerDaemon
 
     logging.basicConfig(level=logging.WARNING)
-    settings = NameServerConfiguration(host=host, ns_port=port, max_clients=max_clients, insecure=insecure)
+    settings = NameServerConfiguration(
+        host=host, ns_port=port, max_clients=max_clients, insecure=insecure, storage=storage
+    )
     with NameServerDaemon(settings) as daemon:
         signal.signal(signal.SIGTERM, lambda number, frame: daemon.shutdown())
         console().print(f"the broker listens at {daemon.locationStr}; Ctrl-C ends it")

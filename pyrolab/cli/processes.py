@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pyrolab.cli import loads
 from pyrolab.cli.configuration import chosen
 from pyrolab.cli.tables import ago, console, show_json, show_table
 from pyrolab.config import PyroLabConfiguration
@@ -75,7 +76,8 @@ def _conclude(record: Record, status: Status, already: bool) -> int:
         return 0
     for trouble in troubles:
         console(error=True).print(trouble)
-    if any(process["state"] in ("running", "starting", "restarting") for process in status["processes"]):
+    alive = ("running", "starting", "restarting", "hung")
+    if any(process["state"] in alive for process in status["processes"]):
         console(error=True).print("The rest runs: `pyrolab ps` shows it, `pyrolab down` stops it.")
     else:
         background.stop(record)
@@ -132,8 +134,9 @@ class _Watch:
     def see(self, status: Status) -> None:
         """Take in a status; when all has failed, there is nothing to stay for."""
         for name, state, reason in _entries(status):
-            if self._seen.get(name) != (state, reason):
-                self._seen[name] = (state, reason)
+            known = (state, "" if state == "hung" else reason)  # for how long it hangs changes all the time
+            if self._seen.get(name) != known:
+                self._seen[name] = known
                 console().print(f"{name}: {state}{f' ({reason})' if reason else ''}")
         failed = all(process["state"] == "failed" for process in status["processes"])
         if failed and not self.nothing_left:
@@ -164,24 +167,51 @@ def ps(as_json: bool) -> int:
         if as_json:
             show_json({"version": 1, "processes": []})
         else:
-            console(error=True).print("PyroLab does not run; `pyrolab up` starts it")
+            console(error=True).print(
+                "PyroLab does not run; `pyrolab up` starts it, `pyrolab ps --nameserver HOST` shows another's"
+            )
         return 1
     status = ask(record, "status")
+    stops = _add_loads(status)
     if as_json:
         show_json(status)
-    else:
-        _show_processes(status)
+        return 0
+    for stop in stops:
+        console().print(stop, style="bold red")
+    _show_processes(status, with_loads=True)
     return 0
 
 
-def _show_processes(status: Status) -> None:
-    rows = [row for process in status["processes"] for row in _rows(process)]
-    show_table(("WHAT", "NAME", "STATE", "FOR", "RESTARTS", "PID", "WHERE", "WHY"), rows)
+def _add_loads(status: Status) -> list[str]:
+    """Note with each service what its broker says of it. Returns the emergency stops that are on."""
+    alive = [process for process in status["processes"] if process["state"] in ("running", "hung")]
+    found = loads.loads_at(process["address"] for process in alive if process["address"])
+    for process in status["processes"]:
+        for service in process["services"]:
+            service["load"] = loads.load_of(found.values(), service["name"], service["uri"])
+    status["brokers"] = {
+        address: {key: value for key, value in load.items() if key != "services"}
+        for address, load in found.items()
+    }
+    return list(loads.stops_in(found))
 
 
-def _rows(process: Status) -> Iterator[tuple[object, ...]]:
+def _show_processes(status: Status, with_loads: bool = False) -> None:
+    between = loads.COLUMNS if with_loads else ()
+    rows = [row for process in status["processes"] for row in _rows(process, with_loads)]
+    show_table(("WHAT", "NAME", "STATE", "FOR", "RESTARTS", "PID", *between, "WHERE", "WHY"), rows)
+
+
+def _rows(process: Status, with_loads: bool) -> Iterator[tuple[object, ...]]:
     since, restarts = ago(process["since"]), process["restarts"] or ""
     where, why = process["address"], process["reason"]
-    yield process["kind"], process["name"], process["state"], since, restarts, process["pid"], where, why
+    between: tuple[object, ...] = loads.NOTHING if with_loads else ()
+    about = process["kind"], process["name"], process["state"], since, restarts, process["pid"]
+    yield *about, *between, where, why
     for service in process["services"]:
-        yield "  service", service["name"], service["state"], "", "", "", service["uri"], service["reason"]
+        state, why = service["state"], service["reason"]
+        if with_loads:
+            between = loads.columns_of(service["load"])
+            trouble, how = loads.state_of(service["load"])
+            state, why = (trouble, how) if trouble and state == "running" else (state, why)
+        yield "  service", service["name"], state, "", "", "", *between, service["uri"], why

@@ -15,6 +15,9 @@ from rich.text import Text
 _STYLES = {
     "running": "green",
     "failed": "bold red",
+    "hung": "bold red",
+    "unreachable": "bold red",
+    "gone": "bold red",
     "stopped": "red",
     "restarting": "yellow",
     "starting": "yellow",
@@ -61,4 +64,11 @@ def ago(moment: float | None) -> str:
 
 def _cell(value: object) -> Text:
     text = "" if value is None else str(value)
-    return Text(text, style=_STYLES.get(text, ""))
+    return Text(_visible(text), style=_STYLES.get(text, ""))
+
+
+def _visible(text: str) -> str:
+    """A text in which nothing moves the cursor or rings the bell: peers chose much of what is shown."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)

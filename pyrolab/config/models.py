@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from pyrolab.protocol.names import DEFAULT_HOST, DEFAULT_PORT, Location
+from pyrolab_broker.settings import BrokerSettings, ClientLimits, ServiceLimits
 
 #: The name server and the daemon that exist without being written down.
 DEFAULT_NAME = "default"
@@ -24,6 +25,8 @@ _Section = TypeVar("_Section", bound="Section")
 Port = Annotated[int, Field(ge=0, le=65535)]
 InstanceMode = Literal["session", "single", "percall"]
 Exposure = Literal["marked", "public"]
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def _refuse(when: Any, instead: str) -> BeforeValidator:
@@ -84,11 +87,65 @@ class Section(BaseModel):
         return load_file(filename, cls)
 
 
+class ServiceLimitsConfiguration(Section):
+    """Limits of some services: calls that wait, and calls that the worker has at a time (`credit`)."""
+
+    queue: Count | None = None
+    credit: Annotated[int, Field(ge=1, le=1024)] | None = None
+
+
+class ClientLimitsConfiguration(Section):
+    """Limits of some clients: calls that wait or run, calls in each second, and how many may come at once."""
+
+    calls: Count | None = None
+    rate: Rate | None = None
+    burst: Count | None = None
+
+
+class LimitsConfiguration(Section):
+    """What a broker takes on; what is beyond a limit is refused at once, with the name of the limit.
+
+    The keys are those of `BrokerSettings`, which says what each of them means. `services` and `clients` make
+    exceptions: `camera*` is a pattern of services' names, `ana@*` one of `user@host`; the first that fits
+    counts. `rate_per_client: 0` lets everybody call as often as they like.
+    """
+
+    max_workers: Count = BrokerSettings.max_workers
+    max_services: Count = BrokerSettings.max_services
+    max_names: Count = BrokerSettings.max_names
+    queue_per_service: Count = BrokerSettings.queue_per_service
+    calls_per_client: Count = BrokerSettings.calls_per_client
+    topics_per_client: Count = BrokerSettings.topics_per_client
+    queued_bytes: Count = BrokerSettings.queued_bytes
+    rate_per_client: Rate = BrokerSettings.rate_per_client
+    burst_per_client: Count = BrokerSettings.burst_per_client
+    heartbeat_s: Annotated[float, Field(ge=0.05, le=2)] = BrokerSettings.heartbeat_s
+    silence_s: Annotated[float, Field(ge=1, le=3600)] = BrokerSettings.silence_s
+    grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = BrokerSettings.grace_s
+    services: dict[str, ServiceLimitsConfiguration] = Field(default_factory=dict)
+    clients: dict[str, ClientLimitsConfiguration] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_together(self) -> LimitsConfiguration:
+        """What the broker would refuse is refused here, where the file and the line are known."""
+        self.settings()
+        return self
+
+    def settings(self, **others: Any) -> BrokerSettings:
+        """The broker's settings with these limits and `others`. Raises `ValueError`."""
+        single = {name: getattr(self, name) for name in type(self).model_fields}
+        single["services"] = {key: ServiceLimits(**dict(each)) for key, each in self.services.items()}
+        single["clients"] = {key: ClientLimits(**dict(each)) for key, each in self.clients.items()}
+        return BrokerSettings(**single, **others)
+
+
 class NameServerConfiguration(Section):
     """One name server, which is one broker: where it listens and what it allows.
 
     `host` "public" listens on every interface, which needs `insecure: true` as long as nobody's identity is
-    checked. `storage` is "memory", "sql" or "sql:FILE". `max_clients` limits the connected clients.
+    checked. `storage` "sql" keeps names and reservations in a file that is named after the name server,
+    "sql:FILE" in that file, "memory" nowhere: then a restart forgets them. With `ns_port: 0` "sql" is
+    "memory". `max_clients` limits the connected clients, `limits` what they and the services may do.
     """
 
     host: Host = DEFAULT_HOST
@@ -102,8 +159,9 @@ class NameServerConfiguration(Section):
     ns_bchost: str | bool | None = None
     ns_bcport: Port = DEFAULT_PORT + 1
     ns_autoclean: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    storage: Annotated[str, BeforeValidator(_storage)] = "memory"
-    max_clients: Annotated[int, Field(ge=1)] = 200
+    storage: Annotated[str, BeforeValidator(_storage)] = "sql"
+    max_clients: Count = BrokerSettings.max_clients
+    limits: LimitsConfiguration = Field(default_factory=LimitsConfiguration)
     insecure: bool = False
     _name: str = PrivateAttr("")
 
@@ -117,6 +175,11 @@ class NameServerConfiguration(Section):
         self._name = name
 
     @property
+    def broker_settings(self) -> BrokerSettings:
+        """What its broker is told."""
+        return self.limits.settings(max_clients=self.max_clients, insecure=self.insecure)
+
+    @property
     def location(self) -> Location:
         """Where programs on this computer reach it."""
         return Location(DEFAULT_HOST if self.host == PUBLIC_HOST else self.host, self.ns_port)
@@ -128,6 +191,12 @@ class DaemonConfiguration(Section):
     `module` and `classname` name its class. `path` lists directories, relative to the configuration file,
     in which the modules of its services are looked for after all others. `nameservers` are those that list
     the daemon itself under its name. It connects out, so `host`, `port`, `nathost`, `natport` are read only.
+
+    A daemon is hung when its Python has not run for `hung_after_s`: a driver's library holds it, or it was
+    stopped. `when_hung` "report" shows that (`pyrolab ps`) and waits; "restart" kills the process and starts
+    it again, as after a crash; what its calls did is then unknown, and its instruments are not closed. With
+    `stuck_at_stop` "kill", an emergency stop kills and restarts it if its Python, and so its stop hooks,
+    cannot run for `stop_patience_s` after the stop; a hook that itself holds Python for longer needs more.
     """
 
     module: Annotated[str, Field(min_length=1)] = "pyrolab.server"
@@ -142,6 +211,10 @@ class DaemonConfiguration(Section):
     servertype: Literal["thread", "multiplex"] = "thread"
     nameservers: list[str] = Field(default_factory=list)
     path: list[str] = Field(default_factory=lambda: ["."])
+    hung_after_s: Annotated[float, Field(ge=2, allow_inf_nan=False)] = 5.0
+    when_hung: Literal["report", "restart"] = "report"
+    stuck_at_stop: Literal["leave", "kill"] = "leave"
+    stop_patience_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
 
 
 class ServiceConfiguration(Section):

@@ -28,10 +28,8 @@ def _of_nameserver(nameserver: NameServerConfiguration) -> list[str]:
         found.append(
             "ns_autoclean has no effect: a name stays when its service goes, and calls say so at once"
         )
-    if nameserver.storage != "memory":
-        found.append(
-            "storage has no effect yet: names live in memory, daemons list theirs again by themselves"
-        )
+    if nameserver.storage == "sql" and not nameserver.ns_port and "storage" in nameserver.model_fields_set:
+        found.append("storage has no effect with 'ns_port: 0'; write 'sql:FILE' to keep the names")
     if nameserver.ns_bchost:
         found.append("ns_bchost has no effect: the broker does not broadcast")
     if nameserver.host == PUBLIC_HOST and not nameserver.insecure:

@@ -35,13 +35,18 @@ def log_directory() -> Path:
     return state_directory() / "logs"
 
 
+def audit_directory() -> Path:
+    """Directory of the audit logs: who did what to which instrument."""
+    return state_directory() / "audit"
+
+
 def run_directory() -> Path:
     """Directory that belongs to the running supervisor alone; only its user may read it."""
     return state_directory() / "run"
 
 
 def storage_file(nameserver: str) -> Path:
-    """Where a name service with `storage: sql` keeps its names."""
+    """Where the broker of a name server with `storage: sql` keeps its names and reservations."""
     return state_directory() / "nameservers" / f"{file_name(nameserver)}.sqlite"
 
 

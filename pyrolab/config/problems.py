@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -12,6 +13,7 @@ from pydantic_core import ErrorDetails
 from pyrolab.config.models import (
     AutolaunchSettings,
     DaemonConfiguration,
+    LimitsConfiguration,
     NameServerConfiguration,
     PyroLabConfiguration,
     ServiceConfiguration,
@@ -112,13 +114,23 @@ def _shown(value: object) -> str:
 def _unknown_key(key: str, around: KeyPath, model: type[BaseModel]) -> str:
     if key in _NEVER_READ:
         return f"there is no such key; {_NEVER_READ[key]}"
-    section = str(around[0]) if around else ""
-    here = _MODELS.get(section, model) if around else model
-    elsewhere = [name for name, other in _MODELS.items() if name != section and key in keys_of(other)]
+    here = _model_at(around, model)
+    places = _MODELS | ({"limits": LimitsConfiguration} if around[:1] == ("nameservers",) else {})
+    elsewhere = [name for name, other in places.items() if other is not here and key in keys_of(other)]
     valid = keys_of(here)
     if elsewhere and not difflib.get_close_matches(key, valid, n=1, cutoff=0.8):
         return f"there is no such key here; it belongs under {' or '.join(elsewhere)}"
     return f"there is no such key; {nearest(key, valid)}"
+
+
+def _model_at(path: KeyPath, model: type[BaseModel]) -> type[BaseModel]:
+    """The model of the section at `path` within `model`."""
+    found: Any = model
+    for step in path:
+        inner = found.model_fields if isinstance(found, type) and issubclass(found, BaseModel) else None
+        found = get_args(found)[-1] if inner is None else inner[str(step)].annotation
+    section: type[BaseModel] = found  # pydantic looked for keys in it
+    return section
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:

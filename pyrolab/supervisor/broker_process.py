@@ -22,6 +22,7 @@ def main() -> int:
     lifeline = Lifeline()
     log_to_stderr()
     settings = NameServerConfiguration(**lifeline.plan["nameserver"])
+    settings.set_name(lifeline.plan["name"])
     try:
         broker = open_broker(settings, lifeline.plan.get("port"))
     except PyroError as error:

@@ -43,7 +43,8 @@ def service_class(name: str, service: ServiceConfiguration, path: Iterable[str] 
     if service.args or service.kwargs:
         creator = partial(_make, args=service.args, kwargs=service.kwargs)
     mode = service.instancemode or given.instance_mode
-    behavior(mode, creator, given.credit, service.exposure or given.exposure)(hosted)
+    exposure = service.exposure or given.exposure
+    behavior(mode, creator, given.credit, exposure, pool=given.pool)(hosted)
     if service.parameters:
         hosted._autoconnect_params = service.parameters  # type: ignore[attr-defined]
     return hosted

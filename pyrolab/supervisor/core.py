@@ -1,136 +1,41 @@
 """The supervisor's decisions, without processes, clocks or files: events in, actions out.
 
-Time is an argument. This file does not know how a process is started or how it reports.
+Time is an argument. This file does not know how a process is started or how it reports. It is told
+something at least every `TICK_S`; if it is not, then the supervisor itself did not run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import NamedTuple
 
 from typing_extensions import assert_never
 
-
-class Kind(str, Enum):
-    """What a process is."""
-
-    NAMESERVER = "nameserver"
-    DAEMON = "daemon"
-
-
-class Key(NamedTuple):
-    """Which process."""
-
-    kind: Kind
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind.value} {self.name!r}"
-
-
-class State(str, Enum):
-    """Where a process is in its life; the values are what users read."""
-
-    WAITING = "waiting"
-    STARTING = "starting"
-    RUNNING = "running"
-    RESTARTING = "restarting"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-class ServiceState(str, Enum):
-    """Where a service is in its life."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    FAILED = "failed"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True)
-class Begin:
-    """Start everything."""
-
-
-@dataclass(frozen=True)
-class Running:
-    """A process reports that it does its work, at `address`."""
-
-    key: Key
-    address: str = ""
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A process reports that it cannot do its work, and why; it will end."""
-
-    key: Key
-    reason: str
-
-
-@dataclass(frozen=True)
-class ServiceReported:
-    """A daemon reports on one of its services."""
-
-    key: Key
-    service: str
-    state: ServiceState
-    uri: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A process is gone; `code` as `subprocess` gives it, negative for a signal."""
-
-    key: Key
-    code: int
-
-
-@dataclass(frozen=True)
-class StopAsked:
-    """Somebody wants everything to end."""
-
-
-@dataclass(frozen=True)
-class Tick:
-    """Time has passed."""
-
-
-Event = Begin | Running | Refused | ServiceReported | Ended | StopAsked | Tick
-
-
-@dataclass(frozen=True)
-class Spawn:
-    """Start this process."""
-
-    key: Key
-
-
-@dataclass(frozen=True)
-class AskToEnd:
-    """Tell this process to finish and go."""
-
-    key: Key
-
-
-@dataclass(frozen=True)
-class Kill:
-    """End this process now."""
-
-    key: Key
-
-
-@dataclass(frozen=True)
-class Leave:
-    """Everything has ended; so may the supervisor."""
-
-
-Action = Spawn | AskToEnd | Kill | Leave
+from pyrolab.supervisor.events import (
+    Action,
+    AskToEnd,
+    Begin,
+    Condition,
+    Ended,
+    Event,
+    Key,
+    Kill,
+    Kind,
+    Leave,
+    Pulse,
+    Refused,
+    ResetHeard,
+    Running,
+    ServiceReported,
+    ServiceState,
+    Spawn,
+    State,
+    StopAsked,
+    StopHeard,
+    Tell,
+    Tick,
+)
+from pyrolab.supervisor.vigil import Uptime, Vigil, WhenStuck
 
 
 @dataclass(frozen=True)
@@ -144,8 +49,10 @@ class Policy:
     #: The same for a process that has never come up: trying again is less likely to help.
     first_limit: int = 2
     crash_window_s: float = 60.0
-    #: How long a process may take to finish before it is killed.
-    grace_s: float = 10.0
+    #: How long a process may take to finish before it is killed; a call that runs has 10 s of it.
+    grace_s: float = 13.0
+    #: How often a broker is told of a process that it is still hung.
+    tell_every_s: float = 2.0
 
 
 @dataclass
@@ -164,6 +71,9 @@ class Process:
     key: Key
     needs: tuple[Key, ...] = ()
     services: dict[str, Service] = field(default_factory=dict)
+    when_stuck: WhenStuck = field(default_factory=WhenStuck)
+    #: The name server whose broker it is connected to.
+    home: str = ""
     state: State = State.WAITING
     since: float = 0.0
     address: str = ""
@@ -171,11 +81,19 @@ class Process:
     restarts: int = 0
     starts: list[float] = field(default_factory=list)
     has_run: bool = False
+    #: Whether it has come up since it was last started.
+    is_up: bool = False
     due: float | None = None
+    #: From its first pulse on.
+    vigil: Vigil | None = None
+    #: When its broker was last told that it is hung, in the supervisor's uptime.
+    told: float = 0.0
+    #: Why it has been killed, until it has ended.
+    sentence: str = ""
 
 
-ALIVE = (State.STARTING, State.RUNNING, State.STOPPING)
-_STARTED_UP = (State.RUNNING, State.FAILED, State.STOPPED)
+ALIVE = (State.STARTING, State.RUNNING, State.HUNG, State.STOPPING)
+_AT_WORK = (State.STARTING, State.RUNNING, State.HUNG)
 
 
 class Core:
@@ -185,6 +103,7 @@ class Core:
         self.processes = {process.key: process for process in processes}
         self.policy = policy or Policy()
         self.stopping = False
+        self._uptime = Uptime()
 
     @property
     def settled(self) -> bool:
@@ -193,13 +112,29 @@ class Core:
 
     @property
     def wake_at(self) -> float | None:
-        """When the next `Tick` is due."""
+        """When a `Tick` is due that should not wait for `TICK_S`."""
         return min(
             (process.due for process in self.processes.values() if process.due is not None), default=None
         )
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take in what happened; returns what is to be done, in order."""
+        self._uptime.advance(now)
+        actions = self._take_in(event, now)
+        for process in self.processes.values():
+            actions += self._look_after(process, now)
+        return actions
+
+    def reason(self, key: Key) -> str:
+        """Why a process is in the state in which it is, as users read it."""
+        process = self.processes[key]
+        if process.state is not State.HUNG or process.vigil is None:
+            return process.reason
+        silent_s = process.vigil.silent_s(self._uptime.s)
+        hung = f"its Python has not run for {silent_s:.0f} s: a library holds it, or it is stopped"
+        return process.sentence or hung
+
+    def _take_in(self, event: Event, now: float) -> list[Action]:
         match event:
             case Begin():
                 return self._start_ready_ones(now)
@@ -210,6 +145,11 @@ class Core:
                 return []
             case ServiceReported():
                 self._note_service(event)
+                return []
+            case Pulse():
+                return self._pulse(self.processes[event.key], now)
+            case StopHeard() | ResetHeard():
+                self._note_emergency(event)
                 return []
             case Ended():
                 return self._ended(self.processes[event.key], event.code, now)
@@ -241,12 +181,13 @@ class Core:
         process.starts = [start for start in process.starts if now - start < self.policy.crash_window_s]
         process.starts.append(now)
         process.reason = process.address = ""
+        process.is_up = False
         process.services = {name: Service() for name in process.services}
         return [Spawn(process.key)]
 
     def _running(self, process: Process, address: str, now: float) -> list[Action]:
         process.address = address
-        process.has_run = True
+        process.has_run = process.is_up = True
         if process.state is State.STARTING:
             _move(process, State.RUNNING, now)
         return [] if self.stopping else self._start_ready_ones(now)
@@ -255,14 +196,63 @@ class Core:
         services = self.processes[event.key].services
         services[event.service] = Service(event.state, event.uri, event.reason)
 
+    # -- pulses ----------------------------------------------------------------------------------------
+
+    def _pulse(self, process: Process, now: float) -> list[Action]:
+        first = process.vigil is None
+        if process.vigil is None:
+            process.vigil = Vigil(process.when_stuck, self._uptime.s)
+        process.vigil.pulse(self._uptime.s)
+        back = process.state is State.HUNG and not process.sentence
+        if back:
+            _move(process, State.RUNNING if process.is_up else State.STARTING, now)
+        return [Tell(process.key, Condition.RESPONSIVE)] if first or back else []
+
+    def _note_emergency(self, event: StopHeard | ResetHeard) -> None:
+        for process in self.processes.values():
+            if process.vigil is None or process.home != event.home:
+                continue
+            if isinstance(event, StopHeard):
+                process.vigil.emergency(event.reason, self._uptime.s)
+            else:
+                process.vigil.emergency_is_over()
+
+    def _look_after(self, process: Process, now: float) -> list[Action]:
+        """See whether a process is hung, and what is to be done about it."""
+        vigil, uptime = process.vigil, self._uptime.s
+        if vigil is None or process.sentence or process.state not in _AT_WORK:
+            return []
+        process.sentence = vigil.sentence(uptime)
+        actions: list[Action] = []
+        if process.state is State.HUNG:
+            due = uptime >= process.told + self.policy.tell_every_s
+        else:
+            due = vigil.is_hung(uptime) or bool(process.sentence)
+            if due:
+                _move(process, State.HUNG, now)
+        if due:
+            process.told = uptime
+            actions.append(Tell(process.key, Condition.HUNG, vigil.silent_s(uptime)))
+        if process.sentence:
+            actions.append(Kill(process.key, process.sentence))
+        return actions
+
+    # -- ends ------------------------------------------------------------------------------------------
+
     def _ended(self, process: Process, code: int, now: float) -> list[Action]:
+        told: list[Action] = [Tell(process.key, Condition.ENDED)] if process.vigil is not None else []
+        process.vigil = None
         for service in process.services.values():
             service.state, service.uri = ServiceState.STOPPED, ""
         if self.stopping:
             _move(process, State.STOPPED, now)
-            return self._stop_next(now)
-        reason = process.reason or ended_because(code)
-        if not process.has_run and process.reason:
+            return told + self._stop_next(now)
+        return told + self._try_again_or_fail(process, code, now)
+
+    def _try_again_or_fail(self, process: Process, code: int, now: float) -> list[Action]:
+        sentence, process.sentence = process.sentence, ""
+        reason = sentence or process.reason or ended_because(code)
+        if not process.has_run and process.reason and not sentence:
             self._fail(process, reason, now)  # it said itself that it cannot: trying again would not help
         elif len(process.starts) >= (self.policy.crash_limit if process.has_run else self.policy.first_limit):
             window = self.policy.crash_window_s
@@ -318,7 +308,8 @@ class Core:
 
 def _is_settled(process: Process) -> bool:
     states = {service.state for service in process.services.values()}
-    return process.state in _STARTED_UP and ServiceState.STARTING not in states
+    up = process.is_up if process.state in _AT_WORK else process.state in (State.FAILED, State.STOPPED)
+    return up and ServiceState.STARTING not in states
 
 
 def ended_because(code: int) -> str:

@@ -11,13 +11,16 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
+from pyrolab.supervisor.vigil import PULSE_S
+
 log = logging.getLogger("pyrolab.supervised")
 
-#: How long a process may take to finish once its supervisor is gone.
-GRACE_S = 10.0
+#: How long a process may take to finish once its supervisor is gone; a call that runs has 10 s of it.
+GRACE_S = 13.0
 _MAX_PLAN_BYTES = 64 * 1024 * 1024
 
 
@@ -28,6 +31,7 @@ class Lifeline:
         self._incoming = os.dup(0)
         self._outgoing = os.dup(1)
         self._lock = threading.Lock()
+        self._unheard = False
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
@@ -42,7 +46,17 @@ class Lifeline:
                 while line:
                     line = line[os.write(self._outgoing, line) :]
             except OSError:
+                self._unheard = True
                 log.warning("the supervisor takes no reports any more")
+
+    def pulse(self) -> None:
+        """From now on, have the supervisor know that Python runs here."""
+        threading.Thread(target=self._pulse, name="pyrolab-pulse", daemon=True).start()
+
+    def _pulse(self) -> None:
+        while not self._unheard:
+            self.report("pulse")
+            time.sleep(PULSE_S)
 
     def when_cut(self, finish: Callable[[], object], grace_s: float = GRACE_S) -> None:
         """Call `finish` in a thread when the supervisor ends or says so; `grace_s` later the process ends."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from enum import Enum
 
 from pyrolab.client.nameservice import NameService
 from pyrolab.client.proxy import Proxy
-from pyrolab.errors import NamingError, PyroError
+from pyrolab.errors import NameInUse, NamingError, PyroError
 from pyrolab.protocol.limits import MAX_NAME_CHARS
 from pyrolab.protocol.names import URI, Location
 
@@ -50,7 +51,8 @@ OnOutcome = Callable[[str, Outcome, str], object]
 class Listings:
     """Lists names in a thread of its own. `session()` changes whenever the daemon's connection is a new one.
 
-    `on_outcome` is called when a name is listed everywhere, cannot be yet, or is refused.
+    `on_outcome` is called when a name is listed everywhere, cannot be yet, or is refused. A name that a live
+    service of somebody else has cannot be listed yet: it is tried again until that one has gone.
     """
 
     def __init__(self, listings: Iterable[Listed], session: Callable[[], int], on_outcome: OnOutcome) -> None:
@@ -59,26 +61,41 @@ class Listings:
         self._on_outcome = on_outcome
         self._pending = set(self._listings)
         self._ever_listed: set[Listed] = set()
+        self._added: queue.SimpleQueue[Listed] = queue.SimpleQueue()
         self._ending = threading.Event()
+        self._awake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pyrolab-listings", daemon=True)
 
     def start(self) -> None:
         """Begin to list."""
         self._thread.start()
 
-    def end(self) -> None:
-        """Take back the names that still stand for what was listed."""
+    def add(self, listed: Listed) -> None:
+        """List one more name; from any thread, before `start` or after it."""
+        self._added.put(listed)
+        self._awake.set()
+
+    def end(self, timeout_s: float | None = None) -> None:
+        """Take back the names that still stand for what was listed. May be called again."""
         self._ending.set()
-        self._thread.join()
+        self._awake.set()
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        self._keep_listed()
         for where in self._locations(self._ever_listed):
             try:
                 self._take_back(where)
             except PyroError as error:
                 log.info("names stay at %s: %s", where, error)
 
-    def _run(self) -> None:
+    def _keep_listed(self) -> None:
         wait, seen = PULSE_S, self._session()
-        while not self._ending.is_set():
+        while True:
+            self._awake.clear()
+            if self._ending.is_set():
+                return
+            self._take_in_added()
             session = self._session()
             if session != seen and session:
                 seen = session
@@ -86,7 +103,13 @@ class Listings:
             if self._pending:
                 self._list_pending()
                 wait = min(wait * 2, LONGEST_WAIT_S) if self._pending else PULSE_S
-            self._ending.wait(wait)
+            self._awake.wait(wait)
+
+    def _take_in_added(self) -> None:
+        while not self._added.empty():
+            listed = self._added.get()
+            self._listings.append(listed)
+            self._pending.add(listed)
 
     def _list_pending(self) -> None:
         for where in self._locations(self._pending):
@@ -104,6 +127,9 @@ class Listings:
             self._register(names, listed)
             with Proxy(listed.uri) as proxy:
                 proxy._pyroBind()
+        except NameInUse as error:
+            self._on_outcome(listed.name, Outcome.TRYING, str(error))
+            return
         except NamingError as error:
             log.warning("%r is not listed at %s: %s", listed.name, listed.where, error)
             self._pending.discard(listed)

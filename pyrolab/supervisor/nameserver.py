@@ -6,15 +6,17 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
+from pyrolab.audit import AuditLog
 from pyrolab.config import NameServerConfiguration
 from pyrolab.config.models import PUBLIC_HOST
+from pyrolab.config.places import audit_directory, storage_file
 from pyrolab.errors import CommunicationError
 from pyrolab.protocol.names import NAME_SERVICE, URI, Location
 from pyrolab.supervisor.ports import who_listens
-from pyrolab_broker.settings import BrokerSettings
 
 if TYPE_CHECKING:
     from pyrolab_broker.server import Broker
@@ -26,21 +28,33 @@ _CONDITION_INTERVAL_S = 0.5
 
 
 def open_broker(settings: NameServerConfiguration, port: int | None = None) -> Broker:
-    """A broker that holds its port; `port` replaces the one in the settings.
+    """A broker that holds its port and its file; `port` replaces the one in the settings.
 
-    Raises `CommunicationError` that says who uses the port, `SecurityError` if the host is not safe.
+    Raises `CommunicationError` that says who uses the port or the file, `SecurityError` if the host is not
+    safe.
     """
     from pyrolab_broker.server import Broker
 
     wanted = settings.ns_port if port is None else port
     host = _EVERY_INTERFACE if settings.host == PUBLIC_HOST else settings.host
-    limits = BrokerSettings(max_clients=settings.max_clients, insecure=settings.insecure)
-    if settings.storage != "memory":
-        log.warning("storage %r is read, but names are still kept in memory only", settings.storage)
+    audit = AuditLog(audit_directory(), f"broker-{_name_of(settings)}")
     try:
-        return Broker(host, wanted, limits)
+        return Broker(host, wanted, settings.broker_settings, storage_path(settings), audit)
     except CommunicationError as error:
         raise _explained(error, host, wanted) from None
+
+
+def storage_path(settings: NameServerConfiguration) -> Path | None:
+    """The file for what outlives the broker, or None: a free port is another one the next time."""
+    kind, _, file = settings.storage.partition(":")
+    if file:
+        return Path(file).expanduser()
+    return storage_file(_name_of(settings)) if kind == "sql" and settings.ns_port else None
+
+
+def _name_of(settings: NameServerConfiguration) -> str:
+    """What its files are named after; one without a name, after where it listens."""
+    return settings.name or f"{settings.host}-{settings.ns_port}"
 
 
 def _explained(error: CommunicationError, host: str, port: int) -> CommunicationError:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
 from pyrolab.config.models import (
     DEFAULT_NAME,
     PUBLIC_HOST,
+    DaemonConfiguration,
     NameServerConfiguration,
     PyroLabConfiguration,
     ServiceConfiguration,
 )
 from pyrolab.protocol.names import Location
-from pyrolab.supervisor.core import Key, Kind, Process, Service
+from pyrolab.supervisor.core import Process, Service
+from pyrolab.supervisor.events import Key, Kind
+from pyrolab.supervisor.vigil import WhenStuck
 
 _MODULES = {
     Kind.NAMESERVER: "pyrolab.supervisor.broker_process",
@@ -35,6 +38,9 @@ class Planned:
     needs: tuple[Key, ...] = ()
     services: tuple[str, ...] = ()
     module: str = ""
+    when_stuck: WhenStuck = field(default_factory=WhenStuck)
+    #: The name server whose broker a daemon connects to.
+    home: str = ""
 
     @property
     def runs(self) -> str:
@@ -53,7 +59,8 @@ class Planned:
 
     def process(self) -> Process:
         """Its entry in the supervisor's core, not started yet."""
-        return Process(self.key, self.needs, {name: Service() for name in self.services})
+        services = {name: Service() for name in self.services}
+        return Process(self.key, self.needs, services, self.when_stuck, self.home)
 
 
 def plan(config: PyroLabConfiguration) -> list[Planned]:
@@ -101,7 +108,8 @@ def home_of(config: PyroLabConfiguration, daemon: str) -> str:
 
 def _nameserver(config: PyroLabConfiguration, name: str) -> Planned:
     settings = config.nameserver(name)
-    return Planned(Key(Kind.NAMESERVER, name), {"nameserver": settings.model_dump(mode="json")})
+    instructions = {"name": name, "nameserver": settings.model_dump(mode="json")}
+    return Planned(Key(Kind.NAMESERVER, name), instructions)
 
 
 def _daemon(config: PyroLabConfiguration, name: str, started: set[str]) -> Planned:
@@ -122,7 +130,17 @@ def _daemon(config: PyroLabConfiguration, name: str, started: set[str]) -> Plann
         "locations": {nameserver: str(config.nameserver(nameserver).location) for nameserver in sorted(used)},
     }
     needs = tuple(Key(Kind.NAMESERVER, nameserver) for nameserver in sorted(used & started))
-    return Planned(Key(Kind.DAEMON, name), instructions, needs, tuple(services))
+    key = Key(Kind.DAEMON, name)
+    return Planned(key, instructions, needs, tuple(services), when_stuck=_when_stuck(settings), home=home)
+
+
+def _when_stuck(settings: DaemonConfiguration) -> WhenStuck:
+    return WhenStuck(
+        settings.hung_after_s,
+        settings.when_hung == "restart",
+        settings.stuck_at_stop == "kill",
+        settings.stop_patience_s,
+    )
 
 
 def _listed(service: ServiceConfiguration, home: str) -> list[str]:

@@ -14,26 +14,30 @@ import time
 from collections.abc import Callable, Sequence
 
 from pyrolab.config.places import private_directory, run_directory
+from pyrolab.protocol.names import Location
 from pyrolab.supervisor.control import Answer, ControlServer
-from pyrolab.supervisor.core import (
+from pyrolab.supervisor.core import Core, Policy
+from pyrolab.supervisor.events import (
     Action,
     AskToEnd,
     Begin,
-    Core,
     Ended,
     Event,
     Key,
     Kill,
     Kind,
     Leave,
-    Policy,
+    Pulse,
     Refused,
+    ResetHeard,
     Running,
     ServiceReported,
     ServiceState,
     Spawn,
     State,
     StopAsked,
+    StopHeard,
+    Tell,
     Tick,
 )
 from pyrolab.supervisor.guardian import Guardian
@@ -48,11 +52,11 @@ from pyrolab.supervisor.instance import (
 from pyrolab.supervisor.launch import Child, Report
 from pyrolab.supervisor.logs import last_lines, log_file
 from pyrolab.supervisor.plan import Planned
+from pyrolab.supervisor.vigil import TICK_S
+from pyrolab.supervisor.watch import Watch
 
 log = logging.getLogger("pyrolab.supervisor")
 
-#: The loop wakes at least this often: on Windows a wait cannot be interrupted by Ctrl-C.
-_PULSE_S = 0.25
 _ANSWER_PATIENCE_S = 10.0
 
 
@@ -80,6 +84,8 @@ class Supervisor:
         self._record: Record | None = None
         #: Where the name servers that run here can be reached.
         self._addresses: dict[str, str] = {}
+        #: The connections to the brokers of the daemons, by the names of their name servers.
+        self._watches: dict[str, Watch] = {}
 
     def stop(self) -> None:
         """Have everything end; safe from any thread and from a signal handler."""
@@ -101,6 +107,8 @@ class Supervisor:
             finally:
                 control.close()
                 self._end_abruptly()
+                for watch in self._watches.values():
+                    watch.close()
                 self._guardian.dismiss()
                 forget_record()
 
@@ -120,7 +128,7 @@ class Supervisor:
 
     def _next_event(self) -> Event | _Question:
         due = self._core.wake_at
-        remaining = _PULSE_S if due is None else min(_PULSE_S, max(0.0, due - time.monotonic()))
+        remaining = TICK_S if due is None else min(TICK_S, max(0.0, due - time.monotonic()))
         try:
             return self._events.get(timeout=remaining)
         except queue.Empty:
@@ -139,18 +147,22 @@ class Supervisor:
                 case AskToEnd():
                     self._children[action.key].ask_to_end()
                 case Kill():
-                    log.warning("%s did not finish in time and is killed", action.key)
+                    log.warning("%s is killed: %s", action.key, action.reason)
                     self._children[action.key].kill()
+                case Tell():
+                    self._tell(action)
                 case Leave():
                     return True
         return False
 
     def _spawn(self, planned: Planned) -> None:
-        key = planned.key
+        key, told = planned.key, planned.told(self._addresses)
         log.info("starting %s", key)
+        if planned.home:
+            self._watch(planned.home, Location.parse(told["locations"][planned.home]))
         child = Child(
             planned.runs,
-            planned.told(self._addresses),
+            told,
             log_file(key.kind.value, key.name),
             self._mark,
             run_directory(),
@@ -160,9 +172,29 @@ class Supervisor:
         self._children[key] = child
         self._publish_children()
 
+    def _watch(self, home: str, location: Location) -> None:
+        """Have a connection to the broker of the name server `home`."""
+        watch = self._watches.get(home)
+        if watch is not None and watch.location == location:
+            return
+        if watch is not None:
+            watch.close()
+        self._watches[home] = Watch(
+            location,
+            home,
+            on_stop=lambda reason: self._events.put(StopHeard(home, reason)),
+            on_reset=lambda: self._events.put(ResetHeard(home)),
+        )
+
+    def _tell(self, action: Tell) -> None:
+        watch = self._watches.get(self._planned[action.key].home)
+        if watch is not None:
+            watch.report(self._children[action.key].pid, action.key.name, action.condition, action.for_s)
+
     def _take_report(self, key: Key, report: Report) -> None:
-        log.info("%s reports %s", key, report)
         event = _event_of(key, report)
+        if not isinstance(event, Pulse):
+            log.info("%s reports %s", key, report)
         if event is not None:
             self._events.put(event)
 
@@ -221,7 +253,8 @@ class Supervisor:
     def _status_of(self, key: Key) -> Answer:
         process = self._core.processes[key]
         child = self._children.get(key)
-        troubled = process.reason or any(service.reason for service in process.services.values())
+        reason = self._core.reason(key)
+        troubled = reason or any(service.reason for service in process.services.values())
         return {
             "kind": key.kind.value,
             "name": key.name,
@@ -230,7 +263,7 @@ class Supervisor:
             "since": time.time() - (time.monotonic() - process.since) if process.since else None,
             "restarts": process.restarts,
             "address": process.address,
-            "reason": process.reason,
+            "reason": reason,
             "log": str(log_file(key.kind.value, key.name)),
             "last_lines": last_lines(child.log, since=child.log_start) if child and troubled else [],
             "services": [
@@ -254,6 +287,8 @@ class _Question:
 def _event_of(key: Key, report: Report) -> Event | None:
     """A report of a process as an event; None for one that is not understood."""
     match report:
+        case {"report": "pulse"}:
+            return Pulse(key)
         case {"report": "running", "address": str(address)}:
             return Running(key, address)
         case {"report": "refused", "reason": str(reason)}:

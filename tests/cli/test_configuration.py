@@ -29,7 +29,9 @@ def test_the_version(pyrolab: Run) -> None:
 
 def test_help_names_every_command(pyrolab: Run) -> None:
     text = pyrolab("--help").stdout
-    assert all(word in text for word in ("up", "down", "ps", "info", "nslist", "broker", "config"))
+    assert all(
+        word in text for word in ("up", "down", "ps", "estop", "audit", "info", "nslist", "broker", "config")
+    )
 
 
 def test_check_counts_and_notes(pyrolab: Run, lab: Path) -> None:

@@ -20,7 +20,7 @@ import pytest
 
 from pyrolab.client.nameservice import locate_ns
 from pyrolab.client.proxy import Proxy
-from pyrolab.errors import CommunicationError, NamingError
+from pyrolab.errors import CommunicationError, EmergencyStopped, NamingError
 from pyrolab.supervisor.instance import read_record
 
 from .conftest import Run, command
@@ -106,6 +106,34 @@ def test_the_library_from_up_to_down(pyrolab: Run, lab: Path) -> None:
     with pytest.raises(CommunicationError):
         locate_ns(where)
     assert pyrolab("ps").returncode == 1
+
+
+def test_ps_shows_what_there_is_to_do_and_estop_stops_it(pyrolab: Run, lab: Path) -> None:
+    assert pyrolab("up", lab).returncode == 0
+    where = broker_of(pyrolab)
+    with Proxy(f"PYRONAME:library@{where}") as catalog:
+        catalog.add_book("The Hobbit", 3)
+        with catalog.reserve(user="ana"):
+            shown = pyrolab("ps").stdout
+            (service,) = status(pyrolab)["processes"][1]["services"]
+        row = next(line.split() for line in shown.splitlines() if " library " in line)
+        assert row[:7] == ["service", "library", "running", "0", "0", "0", "0"]
+        assert " ana for " in shown
+        assert (service["load"]["calls"] > 0, service["load"]["reserved"]["user"]) == (True, "ana")
+
+        stop = pyrolab("estop", "a test", "--nameserver", where)
+        assert (stop.returncode, stop.stderr) == (0, "")
+        assert "library  no hook" in stop.stdout
+        assert "a test" in pyrolab("ps").stdout.splitlines()[0]
+        with pytest.raises(EmergencyStopped, match="a test"):
+            catalog.add_book("Optics", 1)
+        assert pyrolab("estop", "--reset", "--nameserver", where).returncode == 0
+        catalog.add_book("Optics", 1)
+
+    calls = pyrolab("audit", "--service", "library", "--call", "add_book").stdout
+    assert "add_book('The Hobbit', 3)" in calls
+    assert "add_book('Optics', 1)" in calls
+    assert "emergency stop: reason=a test" in pyrolab("audit", "--call", "emergency").stdout
 
 
 def test_the_example_client_runs(pyrolab: Run, lab: Path) -> None:
@@ -208,12 +236,37 @@ def test_a_killed_daemon_comes_back_under_its_name(pyrolab: Run, lab: Path) -> N
     pyrolab("up", lab)
     where, daemon = broker_of(pyrolab), pids_of(pyrolab)[2]
     with locate_ns(where) as names:
-        first = names.lookup("library")
+        uri = names.lookup("library")
+    with Proxy(uri) as catalog:
+        catalog.add_book("The Hobbit", 3)
         psutil.Process(daemon).kill()
-        again = wait_for(lambda: None if (uri := names.lookup("library")) == first else uri)
-    with Proxy(again) as catalog:
-        assert catalog.get_catalog() == {}
+
+        def is_new() -> bool:
+            with contextlib.suppress(CommunicationError):
+                return bool(catalog.get_catalog() == {})
+            return False
+
+        wait_for(is_new)
+    with locate_ns(where) as names:
+        assert names.lookup("library") == uri
     assert status(pyrolab)["processes"][1]["restarts"] == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGSTOP is POSIX")
+def test_a_daemon_whose_python_does_not_run_is_shown_as_hung(pyrolab: Run, lab: Path) -> None:
+    lab.write_text(lab.read_text().replace("classname: Daemon", "classname: Daemon\n    hung_after_s: 2"))
+    assert pyrolab("up", lab).returncode == 0
+    daemon = pids_of(pyrolab)[2]
+    os.kill(daemon, signal.SIGSTOP)
+    try:
+        wait_for(lambda: status(pyrolab)["processes"][1]["state"] == "hung")
+        shown = pyrolab("ps").stdout
+        assert "hung" in shown
+        assert "its Python has not run for" in shown
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+    wait_for(lambda: status(pyrolab)["processes"][1]["state"] == "running")
+    assert pids_of(pyrolab)[2] == daemon
 
 
 def test_a_killed_broker_comes_back_with_its_port_and_its_names(pyrolab: Run, lab: Path) -> None:

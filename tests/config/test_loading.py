@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from pyrolab.config.loading import check
 from pyrolab.config.models import (
     DaemonConfiguration,
+    LimitsConfiguration,
     NameServerConfiguration,
     PyroLabConfiguration,
     ServiceConfiguration,
@@ -17,6 +19,7 @@ from pyrolab.config.models import (
 from pyrolab.config.notes import notes
 from pyrolab.errors import ConfigurationError
 from pyrolab.protocol.names import Location
+from pyrolab_broker.settings import BrokerSettings, ClientLimits, ServiceLimits
 
 # Every key that a configuration of PyroLab 0.5 may have, with a value that it may have there.
 EVERY_KEY = """
@@ -52,7 +55,7 @@ def test_what_is_written_is_read_back() -> None:
 
 def test_defaults_are_those_of_pyrolab() -> None:
     nameserver = NameServerConfiguration()
-    assert (nameserver.host, nameserver.ns_port, nameserver.storage) == ("localhost", 9090, "memory")
+    assert (nameserver.host, nameserver.ns_port, nameserver.storage) == ("localhost", 9090, "sql")
     service = ServiceConfiguration(module="m", classname="C")
     assert (service.daemon, service.parameters, service.description) == ("default", {}, "")
 
@@ -75,6 +78,32 @@ def test_a_service_may_name_its_class_in_one_word() -> None:
         ("nameservers:\n  a: {storage: mem}", 2, "write 'memory', 'sql'"),
         ("nameservers:\n  a: {storage_type: sql}", 2, "write 'storage: memory' or"),
         ("nameservers:\n  a: {ns_autoclean: -1}", 2, "greater than or equal to 0"),
+        ("nameservers:\n  a: {limits: 5}", 2, "a.limits: this must be a mapping (key: value), not 5"),
+        ("nameservers:\n  a:\n    limits: {calls_per_clients: 5}", 3, "did you mean 'calls_per_client'?"),
+        ("nameservers:\n  a:\n    limits: {qeue: 5}", 3, "valid are burst_per_client, calls_per_client,"),
+        ("nameservers:\n  a: {calls_per_client: 5}", 2, "it belongs under limits"),
+        ("nameservers:\n  a:\n    limits: {max_clients: 5}", 3, "it belongs under nameservers"),
+        ("nameservers:\n  a:\n    limits: {max_names: 0}", 3, "0: should be greater than or equal to 1"),
+        ("nameservers:\n  a:\n    limits: {rate_per_client: .inf}", 3, "limits.rate_per_client: inf: should"),
+        ("nameservers:\n  a:\n    limits: {heartbeat_s: 3}", 3, "3: should be less than or equal to 2"),
+        ("nameservers:\n  a:\n    limits: {grace_s: 1}", 3, "grace_s must be at least two heartbeats (4 s)"),
+        ("nameservers:\n  a: {limits: {services: [camera]}}", 2, "limits.services: this must be a mapping"),
+        (
+            "nameservers:\n  a:\n    limits:\n      services:\n        'camera*': {queu: 1}",
+            5,
+            "limits.services.camera*.queu: there is no such key; did you mean 'queue'?",
+        ),
+        (
+            "nameservers:\n  a:\n    limits: {services: {'*': {credit: 2000}}}",
+            3,
+            "less than or equal to 1024",
+        ),
+        ("nameservers:\n  a:\n    limits: {clients: {'ana@*': {rate: -1}}}", 3, "greater than or equal to 0"),
+        (
+            "nameservers:\n  a:\n    limits: {clients: {'ana@*': {queue: 1}}}",
+            3,
+            "valid are burst, calls, rate",
+        ),
         ("nameservers:\n  a: {max_clients: 0}", 2, "greater than or equal to 1"),
         ("daemons:\n  d: {unixsocket: /tmp/s}", 2, "listens on no socket"),
         ("daemons:\n  d: {servertype: forking}", 2, "'thread' or 'multiplex'"),
@@ -147,6 +176,49 @@ def test_a_program_gets_the_same_checks() -> None:
         check(PyroLabConfiguration(services={"s": service}))
 
 
+LIMITS = """
+max_workers: 1
+max_services: 2
+max_names: 3
+queue_per_service: 4
+calls_per_client: 5
+topics_per_client: 6
+queued_bytes: 7
+rate_per_client: 8.5
+burst_per_client: 9
+heartbeat_s: 0.5
+silence_s: 10
+grace_s: 11
+services: {'camera*': {queue: 12, credit: 13}, laser: {credit: 1}}
+clients: {'ana@*': {calls: 14, rate: 15, burst: 16}, '*': {}}
+"""
+
+
+def test_all_limits_of_a_broker_can_be_set() -> None:
+    limits = LimitsConfiguration.from_yaml(LIMITS)
+    settings = NameServerConfiguration(limits=limits, max_clients=17, insecure=True).broker_settings
+    assert settings == BrokerSettings(
+        *(17, 1, 2, 3, 4, 5, 6, 7, 8.5, 9, 0.5, 10, 11),
+        services={"camera*": ServiceLimits(12, 13), "laser": ServiceLimits(None, 1)},
+        clients={"ana@*": ClientLimits(14, 15, 16), "*": ClientLimits()},
+        insecure=True,
+    )
+    elsewhere = {"max_clients", "insecure", "wire"}
+    assert {each.name for each in fields(BrokerSettings)} - elsewhere == set(LimitsConfiguration.model_fields)
+
+
+def test_limits_are_written_as_they_are_read() -> None:
+    config = PyroLabConfiguration(
+        nameservers={"n": NameServerConfiguration(limits=LimitsConfiguration.from_yaml(LIMITS))}
+    )
+    assert PyroLabConfiguration.from_yaml(config.yaml()) == config
+    assert PyroLabConfiguration.from_yaml(config.yaml(exclude_defaults=True)) == config
+
+
+def test_without_limits_they_are_the_brokers_own() -> None:
+    assert NameServerConfiguration().broker_settings == BrokerSettings()
+
+
 def test_keys_without_effect_are_said() -> None:
     text = """
 nameservers: {n: {ns_autoclean: 5, storage: sql, host: public}}
@@ -157,13 +229,16 @@ autolaunch: {daemons: [d]}
     said = notes(PyroLabConfiguration.from_yaml(text))
     assert [line.partition(" ")[0] for line in said] == [
         "nameservers.n.ns_autoclean",
-        "nameservers.n.storage",
         "nameservers.n.host",
         "daemons.d.port,",
         "daemons.d.servertype",
         "daemons.idle",
     ]
-    assert notes(PyroLabConfiguration.from_yaml(EVERY_KEY.replace("multiplex", "thread")))[2:] == [
+    text = "nameservers: {n: {storage: sql, ns_port: 0}, m: {ns_port: 0}, k: {storage: 'sql:f', ns_port: 0}}"
+    assert [line.partition(" ")[0] for line in notes(PyroLabConfiguration.from_yaml(text))] == [
+        "nameservers.n.storage"
+    ]
+    assert notes(PyroLabConfiguration.from_yaml(EVERY_KEY.replace("multiplex", "thread")))[1:] == [
         "nameservers.production.host is public: the broker refuses to face a network unless "
         "'insecure: true' says so"
     ]

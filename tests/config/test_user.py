@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from pyrolab.config.models import PyroLabConfiguration
-from pyrolab.config.places import HOME_VARIABLE, config_directory, file_name, log_directory, user_config_file
+from pyrolab.config.places import (
+    HOME_VARIABLE,
+    audit_directory,
+    config_directory,
+    file_name,
+    log_directory,
+    user_config_file,
+)
 from pyrolab.config.user import export_config, reset_config, update_config, user_config, user_nameserver
 from pyrolab.errors import ConfigurationError
 from pyrolab.protocol.names import Location
@@ -21,6 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_asking_for_places_makes_nothing(home: Path) -> None:
     assert (user_config_file(), log_directory()) == (home / "config.yaml", home / "logs")
+    assert audit_directory() == home / "audit"
     assert not home.exists()
 
 

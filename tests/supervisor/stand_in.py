@@ -33,6 +33,8 @@ def main() -> int:
         lifeline.report("service", name=service, state="running", uri=f"PYRO:{service}@localhost:1")
     if plan["do"] == "hang":
         hold_the_interpreter(600)
+    if plan["do"] == "pulse":
+        lifeline.pulse()
     ended.wait()
     return 0
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pyrolab.api import Daemon, NameServerConfiguration, Proxy, Service, expose, locate_ns, start_ns
-from pyrolab.errors import CommunicationError, PoolFull, SecurityError
+from pyrolab.audit import entries
+from pyrolab.config.models import LimitsConfiguration
+from pyrolab.config.places import audit_directory
+from pyrolab.errors import CommunicationError, NamingError, PoolFull, SecurityError
 from pyrolab.protocol.names import URI, Location
 from pyrolab.supervisor.listing import Listed, Listings, Outcome
-from pyrolab.supervisor.nameserver import NameServerDaemon, start_ns_loop
+from pyrolab.supervisor.nameserver import NameServerDaemon, start_ns_loop, storage_path
 
 FREE_PORT = NameServerConfiguration(ns_port=0)
 DEADLINE_S = 20.0
@@ -75,6 +80,77 @@ def test_max_clients_is_the_brokers_limit() -> None:
             locate_ns(str(where))
         with locate_ns(str(where)) as names:
             assert names.count() == 1
+
+
+def test_limits_are_the_brokers() -> None:
+    settings = NameServerConfiguration(ns_port=0, limits=LimitsConfiguration(max_names=1))
+    with serving(settings) as where, locate_ns(str(where)) as names:
+        names.register("one", "PYRO:one@elsewhere:1")
+        with pytest.raises(NamingError, match="holds 1 names, its limit"):
+            names.register("two", "PYRO:two@elsewhere:1")
+
+
+# -- what outlives it --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "file"),
+    [
+        ({}, "", "nameservers/localhost-9090.sqlite"),
+        ({"host": "public", "ns_port": 9100}, "", "nameservers/public-9100.sqlite"),
+        ({"storage": "sql"}, "a/b", "nameservers/a%2Fb.sqlite"),
+        ({"storage": "memory"}, "lab", None),
+        ({"ns_port": 0}, "lab", None),
+    ],
+)
+def test_where_names_are_kept(settings: dict[str, Any], name: str, file: str | None, home: Path) -> None:
+    configuration = NameServerConfiguration(**settings)
+    configuration.set_name(name)
+    assert storage_path(configuration) == (None if file is None else home / file)
+
+
+def test_a_file_that_is_named_is_used_with_any_port(tmp_path: Path) -> None:
+    settings = NameServerConfiguration(ns_port=0, storage=f"sql:{tmp_path / 'names.db'}")
+    assert storage_path(settings) == tmp_path / "names.db"
+
+
+def test_names_outlive_a_name_server(tmp_path: Path) -> None:
+    settings = NameServerConfiguration(ns_port=0, storage=f"sql:{tmp_path / 'names.db'}")
+    with serving(settings) as where, locate_ns(str(where)) as names:
+        names.register("stage", "PYRO:stage@elsewhere:1", metadata={"bench", "x"})
+        names.register("laser", "PYRO:laser@elsewhere:1")
+        names.remove("laser")
+    with serving(settings) as where, locate_ns(str(where)) as names:
+        assert "laser" not in names.list()
+        uri, metadata = names.lookup("stage", return_metadata=True)
+        assert (str(uri), metadata) == ("PYRO:stage@elsewhere:1", {"bench", "x"})
+
+
+def test_two_name_servers_do_not_share_a_file(tmp_path: Path) -> None:
+    settings = NameServerConfiguration(ns_port=0, storage=f"sql:{tmp_path / 'names.db'}")
+    first = NameServerDaemon(settings)
+    with pytest.raises(CommunicationError, match=f"is in use by the broker of process {os.getpid()}"):
+        NameServerDaemon(settings)
+    first.close()
+    NameServerDaemon(settings).close()
+
+
+def test_without_a_file_nothing_is_written(home: Path) -> None:
+    with serving() as where, locate_ns(str(where)) as names:
+        names.register("stage", "PYRO:stage@elsewhere:1")
+    assert not home.exists()
+
+
+def test_what_the_broker_decides_is_in_its_audit_log() -> None:
+    settings = NameServerConfiguration(ns_port=0)
+    settings.set_name("lab")
+    with serving(settings) as where, locate_ns(str(where)) as names:
+        names.emergency_stop("a test")
+        names.reset_emergency_stop()
+    found = list(entries(audit_directory()))
+    assert {entry.log for entry in found} == {"broker-lab"}
+    assert [entry.what for entry in found] == ["emergency stop", "emergency stop reset"]
+    assert found[0].facts["reason"] == "a test"
 
 
 @expose

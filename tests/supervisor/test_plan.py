@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from pyrolab.config import PyroLabConfiguration
-from pyrolab.supervisor.core import Key, Kind
+from pyrolab.supervisor.events import Key, Kind
 from pyrolab.supervisor.plan import Planned, home_of, is_here, plan
 
 SERVICE = "{class: 'm:C', daemon: DAEMON}"
