@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from perf import imports, proxies
+from perf import imports, proxies, trust
 from perf.figures import Point, Run, Series, Unit
 from perf.load import Load
 from perf.rounds import Effort, Trial, interleave
@@ -27,6 +27,7 @@ FULL = {
     "services": Effort(31, 0.05, 15),
     "proxies": Effort(21, 0.1, 15),
     "imports": Effort(9, 0, 12),
+    "trust": Effort(100, 1.5, 60),
 }
 QUICK = {
     "empty": Effort(3, 0.03, 2),
@@ -36,6 +37,7 @@ QUICK = {
     "services": Effort(2, 0.02, 2),
     "proxies": Effort(1, 0.02, 2),
     "imports": Effort(1, 0, 2),
+    "trust": Effort(5, 0.5, 5),
 }
 
 
@@ -202,6 +204,11 @@ def importing(bench: Bench, effort: Effort) -> None:
     )
 
 
+def trusting(bench: Bench, effort: Effort) -> None:
+    """What happens when something fails, and how soon."""
+    trust.measure(bench.run, bench.say, effort)
+
+
 GROUPS: dict[str, Callable[[Bench, Effort], None]] = {
     "empty": empty,
     "arrays": images,
@@ -210,6 +217,7 @@ GROUPS: dict[str, Callable[[Bench, Effort], None]] = {
     "services": services,
     "proxies": proxying,
     "imports": importing,
+    "trust": trusting,
 }
 #: Groups that need no running system.
-ALONE = frozenset({"proxies", "imports"})
+ALONE = frozenset({"proxies", "imports", "trust"})

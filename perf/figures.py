@@ -22,6 +22,11 @@ class Unit(Enum):
     CALLS_PER_SECOND = "calls/s"
     ITEMS_PER_SECOND = "items/s"
     MODULES = "modules"
+    SECONDS = "s"
+    MEBIBYTES = "MiB"
+    CALLS = "calls"
+    TIMES = "times"
+    PERCENT = "%"
 
 
 class Point(NamedTuple):

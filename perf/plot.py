@@ -50,13 +50,13 @@ _STYLE: dict[Any, Any] = {
 
 
 #: How high the rows of panels are, against each other; the last one holds the targets, a line each.
-_ROWS = (3, 3, 5)
+_ROWS = (3, 3, 8)
 
 
 def draw(run: Run, path: Path) -> None:
     """Save the picture of a run as PNG."""
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(14, 15.5), dpi=130, layout="constrained")
+        figure = Figure(figsize=(14, 19.5), dpi=130, layout="constrained")
         axes = figure.subplots(3, 2, height_ratios=_ROWS).ravel()
         for axis, panel in zip(axes, _PANELS, strict=True):
             axis.set_axisbelow(True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from perf import proxies
+from perf import proxies, trust
 from perf.bench import CLIENTS, SERVICES, plural
 from perf.figures import Point, Run, Series
 from perf.imports import IMPORT, LOADED
@@ -109,6 +109,11 @@ LAYOUTS = (
         "Importing",
         {IMPORT: "time", LOADED: "of zmq, numpy, pydantic, typer loaded"},
         "A fresh interpreter's wall time, less that of one that imports nothing.",
+    ),
+    Layout(
+        trust.TITLE,
+        {trust.EACH: "median", trust.P99: "p99", trust.WORST: "slowest of all"},
+        "Processes are killed, lines cut and services flooded. × is against the same client without a flood.",
     ),
 )
 

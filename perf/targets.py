@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from perf import proxies
+from perf import proxies, trust
 from perf.figures import Point, Run
 from perf.imports import IMPORT, LOADED
 from perf.statistics import Summary, ratio, summarize
 from perf.systems.pyrolab_bus import CREDIT
+from pyrolab_broker.settings import BrokerSettings
 
 
 class Bound(Enum):
@@ -45,6 +46,8 @@ class Target:
 
 
 OURS = "pyrolab"
+#: How long a broker keeps the reservations of those who have gone, as it comes.
+GRACE_S = BrokerSettings().grace_s
 #: Pipelining is for software; a service says so with its credit. The default for instruments is measured too.
 OUR_PIPELINE = f"{OURS} future, credit {CREDIT}"
 
@@ -165,6 +168,28 @@ TARGETS = (
         0,
         "of them",
     ),
+    Target(f"{trust.STOP}: p99 of all runs", Point(trust.P99, trust.STOP), None, Bound.AT_MOST, 200, "ms"),
+    Target(
+        f"{trust.FLOODED}: p99, against the same beside a polite one",
+        Point(trust.P99, trust.FLOODED),
+        Point(trust.P99, trust.IDLE),
+        Bound.AT_MOST,
+        3,
+    ),
+    Target(
+        f"{trust.RESTARTED}, after it listens",
+        Point(trust.WORST, trust.RESTARTED),
+        None,
+        Bound.AT_MOST,
+        3,
+        "s",
+    ),
+    Target(trust.KILLED, Point(trust.WORST, trust.KILLED), None, Bound.AT_MOST, 100, "ms"),
+    Target(trust.CUT_OFF, Point(trust.WORST, trust.CUT_OFF), None, Bound.AT_MOST, 10, "s"),
+    Target(trust.BEREAVED, Point(trust.WORST, trust.BEREAVED), None, Bound.AT_MOST, GRACE_S + 1, "s"),
+    Target(trust.MEMORY, Point(trust.EACH, trust.MEMORY), None, Bound.AT_MOST, 120, "MiB"),
+    Target(trust.LATE, Point(trust.EACH, trust.LATE), None, Bound.AT_MOST, 0, "calls"),
+    Target(trust.FALSE, Point(trust.EACH, trust.FALSE), None, Bound.AT_MOST, 0, "calls"),
 )
 
 
