@@ -26,6 +26,7 @@ from pyrolab.errors import (
     CallTimedOut,
     CommunicationError,
     LockedError,
+    NotSent,
     ProtocolError,
     ReservationLost,
     ServiceGone,
@@ -277,8 +278,15 @@ class Claim:
         self._terms = terms
 
     def check_brokers(self, connections: Sequence[Connection]) -> None:
-        """Raise `ValueError` unless one broker can grant them all."""
+        """Raise `ValueError` unless one broker can grant them all.
+
+        Raises `NotSent` if some connections are still to the broker from before its restart.
+        """
         if len({each.broker for each in connections}) > 1:
+            if len({each.location for each in connections}) == 1:
+                for each in self.attachments:
+                    each.hang_up()
+                raise NotSent("the broker has been restarted meanwhile; the next try connects again")
             where = ", ".join(sorted({str(each.location) for each in connections}))
             raise ValueError(
                 f"these services are at different brokers ({where}), and each broker knows its own only; "

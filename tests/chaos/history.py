@@ -28,8 +28,9 @@ _S = 1_000_000_000
 TRANSACTION, URGENT = "transaction", "abort"
 #: Errors of the bus which say by their class that nothing was carried out, besides `NotExecuted`.
 CERTAIN = ("bus:NamingError", "bus:SecurityError")
-#: What sat in a buffer for less is not noticed, whatever its deadline was; there is some noise on top.
-LATE_S = 5.5
+#: What a call spends on its way counts against its deadline; between the worker's last look at the clock and
+#: the device's first lies only what a busy machine, or a SIGSTOP at that very moment, makes of it.
+LATE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
