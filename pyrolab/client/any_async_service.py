@@ -11,8 +11,8 @@ from pyrolab.client import reservation
 from pyrolab.client.any_service import FALLBACKS
 from pyrolab.client.async_reservation import AsyncReservation, Reserving, reserve
 from pyrolab.client.async_side import AsyncSide
+from pyrolab.client.claim import Terms
 from pyrolab.client.emergency import emergency_stop
-from pyrolab.client.reservation import Terms
 from pyrolab.client.status import FLAGS, parse_call_id
 from pyrolab.protocol.names import Location
 

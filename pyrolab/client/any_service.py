@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from pyrolab.client.attachment import Attachment
+from pyrolab.client.claim import Terms
 from pyrolab.client.reached import Reached
-from pyrolab.client.reservation import Reservation, Terms, is_locked, lock, reserve, reserved, unlock
+from pyrolab.client.reservation import Reservation, is_locked, lock, reserve, reserved, unlock
 from pyrolab.client.status import FLAGS, parse_call_id
 
 #: Under which names proxies offer what every service can do, and the methods that do it.

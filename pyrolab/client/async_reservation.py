@@ -14,9 +14,10 @@ from typing_extensions import Self
 from pyrolab.client import reservation
 from pyrolab.client.async_side import AsyncSide
 from pyrolab.client.calls import Pending
+from pyrolab.client.claim import Claim, Terms
 from pyrolab.client.connection import Connection
 from pyrolab.client.grants import ANSWER_S, Grant
-from pyrolab.client.reservation import Claim, Reservation, Terms
+from pyrolab.client.reservation import Reservation
 from pyrolab.client.retries import Retries
 from pyrolab.errors import CommunicationError, TimeoutError
 from pyrolab.link.clock import clock_s
@@ -123,7 +124,7 @@ async def _turns(sides: Sequence[AsyncSide], patience_s: float) -> AsyncIterator
 
 
 async def _persist(sides: Sequence[AsyncSide], claim: Claim) -> None:
-    retries = Retries(claim.home, Flag.NONE, 0, clock_s())
+    retries = Retries(claim.home, Flag.READ, 0, clock_s())
     while True:
         try:
             return await _ask(sides, claim)

@@ -16,7 +16,7 @@ import pytest
 
 from live import HERE, Process, bus, clean_environment, is_busy, start_broker, start_worker
 from pyrolab.api import AsyncProxy, BatchProxy, Daemon, Proxy, Reservation, locate_ns, reserve
-from pyrolab.client.reservation import WAIT_S, Terms
+from pyrolab.client.claim import WAIT_S, Terms
 from pyrolab.errors import LockedError, NotExecuted, ReservationLost
 from services.bench import Bench
 
