@@ -18,7 +18,7 @@ from pyrolab.client.calls import Pending
 from pyrolab.client.connection import GRACE_S, Connection
 from pyrolab.client.deadlines import deadline_here
 from pyrolab.client.loop_reader import LoopReader
-from pyrolab.client.retries import Retries
+from pyrolab.client.retries import Retries, refuse_late
 from pyrolab.errors import CommunicationError, ServiceGone, StaleCall
 from pyrolab.link import context, waiting
 from pyrolab.link.clock import clock_s
@@ -88,7 +88,7 @@ class AsyncSide:
             try:
                 now = clock_s()
                 with nullcontext() if retries is None else retries.remaining():
-                    connection = await self.ready(now, flags)
+                    connection = await self.ready(now, flags, asked)
                     answer = await self._attempt(connection, message, flags, session)
                 break
             except CommunicationError as error:
@@ -99,12 +99,13 @@ class AsyncSide:
                     raise
         return None if answer is None else self.attachment.value_of(*answer)
 
-    async def ready(self, now: float, flags: int) -> Connection:
+    async def ready(self, now: float, flags: int, asked: float | None = None) -> Connection:
         """The connection, fit for a call that is sent `now`; as `Attachment.ready`."""
         connection = await self.connected()
         attachment = self.attachment
         if connection.doubtful(now) or not attachment.holdings.sound or attachment.has_gone:
-            return await asyncio.to_thread(self.attachment.ready, now, flags)
+            return await asyncio.to_thread(attachment.ready, now, flags, asked)
+        refuse_late(now if asked is None else asked, flags)
         return connection
 
     def turn(self) -> asyncio.Lock:

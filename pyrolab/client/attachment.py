@@ -140,18 +140,18 @@ class Attachment:
         )
         self._learn(*connection.wait(request, self.deadline_s))
 
-    def ready(self, now: float, flags: int) -> Connection:
+    def ready(self, now: float, flags: int, asked: float | None = None) -> Connection:
         """The connection, fit for a call that is sent `now`; opens one if there is none.
 
-        Raises `NotSent` if the one that is there has turned out to be dead, `StaleCall` if to find that out
-        has taken so long that what is not a read had better not be sent any more.
+        Raises `NotSent` if the one that is there has turned out to be dead, `StaleCall` if so much time has
+        passed since the call was `asked` for that what is not a read had better not be sent any more.
         """
         before, connection = self._connection, self.connected()
         if connection.doubtful(now):
             connection.assure(self.deadline_s)
-            refuse_late(now, flags)
+            refuse_late(asked or now, flags)
         elif connection is not before:
-            refuse_late(now, flags)
+            refuse_late(asked or now, flags)
         if self.has_gone:
             self._look_again(connection)
         if self.holdings.token:
@@ -263,14 +263,14 @@ class Attachment:
         """A call whose answer comes later."""
         future = RemoteFuture()
 
-        def attempt(message: Message, flags: int) -> None:
-            outlook = self._outlook_of(self.ready(clock_s(), flags))
+        def attempt(message: Message, flags: int, session: int = 0, asked: float | None = None) -> None:
+            outlook = self._outlook_of(self.ready(clock_s(), flags, asked))
             outlook.connection.check_session(session)
             settle = partial(self._settle, future, outlook.connection)
             start = partial(self.start, outlook.connection, message, flags, settle)
             future.bind(outlook.connection, outlook.add(start))
 
-        self._persist(attempt, message, flags)
+        self._persist(attempt, message, flags, session)
         return future
 
     def _settle(self, future: RemoteFuture, connection: Connection, pending: Pending) -> None:
@@ -330,9 +330,11 @@ class Attachment:
             outlook = self._outlook = Outlook(connection)
         return outlook
 
-    def _attempt(self, message: Message, flags: int, session: int = 0) -> tuple[int, Any]:
+    def _attempt(
+        self, message: Message, flags: int, session: int = 0, asked: float | None = None
+    ) -> tuple[int, Any]:
         now = clock_s()
-        connection = self.ready(now, flags)
+        connection = self.ready(now, flags, asked)
         if session:
             connection.check_session(session)
         if waiting.chain() and not flags & (Flag.ONEWAY | Flag.URGENT):
@@ -388,7 +390,7 @@ class Attachment:
                 raise failed
             try:
                 with retries.remaining():
-                    return attempt(message, flags, session) if session else attempt(message, flags)
+                    return attempt(message, flags, session, asked)
             except CommunicationError as error:
                 failed = error
 
