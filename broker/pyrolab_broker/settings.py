@@ -60,6 +60,8 @@ class BrokerSettings:
     silence_s: float = 7.0
     #: How long a reservation outlives its owner's last sign of life.
     grace_s: float = 5.0
+    #: Names whose object nobody has hosted for so many seconds are removed; 0: never.
+    autoclean_s: float = 0.0
     #: Limits of single services, by patterns of their object ids (`camera*`); the first that fits counts.
     services: Mapping[str, ServiceLimits] = field(default_factory=dict)
     #: Limits of some clients, by patterns of `user@host`; the first that fits counts.

@@ -177,7 +177,9 @@ class NameServerConfiguration(Section):
     @property
     def broker_settings(self) -> BrokerSettings:
         """What its broker is told."""
-        return self.limits.settings(max_clients=self.max_clients, insecure=self.insecure)
+        return self.limits.settings(
+            max_clients=self.max_clients, insecure=self.insecure, autoclean_s=self.ns_autoclean
+        )
 
     @property
     def location(self) -> Location:

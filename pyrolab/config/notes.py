@@ -24,10 +24,6 @@ def notes(config: PyroLabConfiguration) -> list[str]:
 
 def _of_nameserver(nameserver: NameServerConfiguration) -> list[str]:
     found = []
-    if nameserver.ns_autoclean:
-        found.append(
-            "ns_autoclean has no effect: a name stays when its service goes, and calls say so at once"
-        )
     if nameserver.storage == "sql" and not nameserver.ns_port and "storage" in nameserver.model_fields_set:
         found.append("storage has no effect with 'ns_port: 0'; write 'sql:FILE' to keep the names")
     if nameserver.ns_bchost:

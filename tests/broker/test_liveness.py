@@ -173,6 +173,26 @@ def test_a_worker_may_name_another_of_its_own_objects(table: Table) -> None:
     assert table.ask_names("ana", 2, "register", "axis", "PYRO:newcomer") == (Kind.RESULT, None)
 
 
+def test_names_of_what_is_gone_go_after_a_while_if_that_is_wanted() -> None:
+    table = Table(autoclean_s=60.0)
+    table.join("worker", role="worker")
+    table.join("ana")
+    table.offer("worker")
+    table.ask_names("ana", 1, "register", "axis", "PYRO:stage")
+    table.ask_names("ana", 2, "register", "ghost", "PYRO:nobody")
+    table.ask_names("ana", 3, "register", "elsewhere", "PYRO:stage@otherlab:9090")
+    for _ in range(5):
+        table.tick(15.0)
+    assert set(table.ask_names("ana", 4, "list")[1]) == {"Pyro.NameServer", "axis", "elsewhere"}
+    table.unreachable("worker")
+    table.tick(15.0)
+    table.join("again", role="worker")
+    table.offer("again")
+    for _ in range(5):
+        table.tick(15.0)
+    assert "axis" in table.ask_names("ana", 5, "list")[1], "it was gone for a moment only"
+
+
 def test_names_outlive_the_broker() -> None:
     table = Table(stored={"names": {"axis": {"uri": "PYRO:stage", "metadata": ["motion"]}}})
     table.join("ana")

@@ -203,7 +203,8 @@ def test_all_limits_of_a_broker_can_be_set() -> None:
         clients={"ana@*": ClientLimits(14, 15, 16), "*": ClientLimits()},
         insecure=True,
     )
-    elsewhere = {"max_clients", "insecure", "wire"}
+    elsewhere = {"max_clients", "insecure", "wire", "autoclean_s"}
+    assert NameServerConfiguration(ns_autoclean=60).broker_settings.autoclean_s == 60
     assert {each.name for each in fields(BrokerSettings)} - elsewhere == set(LimitsConfiguration.model_fields)
 
 
@@ -221,14 +222,14 @@ def test_without_limits_they_are_the_brokers_own() -> None:
 
 def test_keys_without_effect_are_said() -> None:
     text = """
-nameservers: {n: {ns_autoclean: 5, storage: sql, host: public}}
+nameservers: {n: {ns_bchost: true, storage: sql, host: public}}
 daemons: {d: {port: 4000, nathost: gate, servertype: multiplex}, idle: {}}
 services: {s: {class: 'm:C', daemon: idle}}
 autolaunch: {daemons: [d]}
 """
     said = notes(PyroLabConfiguration.from_yaml(text))
     assert [line.partition(" ")[0] for line in said] == [
-        "nameservers.n.ns_autoclean",
+        "nameservers.n.ns_bchost",
         "nameservers.n.host",
         "daemons.d.port,",
         "daemons.d.servertype",
@@ -238,7 +239,7 @@ autolaunch: {daemons: [d]}
     assert [line.partition(" ")[0] for line in notes(PyroLabConfiguration.from_yaml(text))] == [
         "nameservers.n.storage"
     ]
-    assert notes(PyroLabConfiguration.from_yaml(EVERY_KEY.replace("multiplex", "thread")))[1:] == [
+    assert notes(PyroLabConfiguration.from_yaml(EVERY_KEY.replace("multiplex", "thread"))) == [
         "nameservers.production.host is public: the broker refuses to face a network unless "
         "'insecure: true' says so"
     ]

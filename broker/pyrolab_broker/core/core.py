@@ -15,6 +15,7 @@ from typing_extensions import assert_never
 from pyrolab.errors import ProtocolError, VersionMismatch
 from pyrolab.protocol.envelope import WITH_BODY, Envelope, Kind, check_frames, parse
 from pyrolab_broker.core.calls import Calls
+from pyrolab_broker.core.cleaning import Cleaning
 from pyrolab_broker.core.dispatch import Dispatch
 from pyrolab_broker.core.endings import Endings
 from pyrolab_broker.core.events import (
@@ -73,6 +74,7 @@ class Core:
         self.reservations = Reservations(self.state, gate, dispatch, self.grants)
         self._stops = Stops(self.state, gate, endings, self._news)
         self._liveness = Liveness(self.state, self._news)
+        self._cleaning = Cleaning(self.state)
         self._sessions = Sessions(self.state, self._left, self._stops.has_come)
         self._offers = Offers(self.state, dispatch, endings, self._topics, self.grants, self.reservations)
         load = Load(self.state, self._liveness, self.grants, self._stops)
@@ -169,6 +171,7 @@ class Core:
                 self.reservations.check()
                 self._stops.check()
                 self._liveness.check()
+                self._cleaning.check()
             case Stopping():
                 self._sessions.farewell()
             case _:

@@ -52,6 +52,10 @@ class NameTable:
             self._keep(name, None)
         return known
 
+    def all(self) -> Sequence[tuple[str, Entry]]:
+        """All names but the name service's own, in no order."""
+        return tuple(self._entries.items())
+
     def get(self, name: str) -> Entry | None:
         """What `name` stands for, if anything."""
         return self._entries.get(name)
