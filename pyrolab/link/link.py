@@ -35,7 +35,7 @@ from pyrolab.link.clock import clock_s
 from pyrolab.link.frames import POLLIN, POLLOUT, events, receive_message, send_frames
 from pyrolab.link.readiness import Readiness
 from pyrolab.link.sockets import check_listening, descriptor_of, new_socket, resolved
-from pyrolab.protocol.envelope import WITH_BODY, Envelope, Kind, check_frames, pack, parse
+from pyrolab.protocol.envelope import MAX_STAMP, WITH_BODY, Envelope, Kind, check_frames, pack, parse
 from pyrolab.protocol.names import Location
 
 #: How long opening may take before it fails.
@@ -272,7 +272,7 @@ class Link:
 
     def stamp(self) -> int:
         """The broker's clock, in ms, as far as it is known here: never later than it is."""
-        return max(clock_ms() + self._ahead_ms, 0)
+        return min(max(clock_ms() + self._ahead_ms, 0), MAX_STAMP)
 
     # -- waiting and liveness ------------------------------------------------------------------------
 

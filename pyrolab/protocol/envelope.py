@@ -18,6 +18,8 @@ MAGIC = b"PYRL"
 VERSION = 1
 #: "no deadline" in the budget field.
 NO_DEADLINE = 0xFFFF_FFFF
+#: The largest clock that the header can carry, in ms.
+MAX_STAMP = 0xFFFF_FFFF_FFFF_FFFF
 #: Longest deadline that the field can carry: 49 days.
 MAX_BUDGET_MS = NO_DEADLINE - 1
 

@@ -174,6 +174,15 @@ def test_a_call_that_lay_in_a_buffer_does_not_run() -> None:
     assert table.call("ana", 4, stamp=ahead) == [Sent("ana", Kind.REFUSED, 4, "stale")]
 
 
+def test_a_worker_may_state_the_most_absurd_clock() -> None:
+    table = bus()
+    table.join("ana")
+    table.message("worker", Kind.PING, stamp=2**64 - 1)
+    table.now += 60.0
+    (*_, (_, envelope, _)) = table.envelopes("ana", Kind.CALL, b"\x90", call=1, target=b"stage")
+    assert envelope.stamp == 2**64 - 1
+
+
 def test_the_time_on_the_way_counts_against_the_deadline() -> None:
     table = bus()
     table.join("ana", "ben")

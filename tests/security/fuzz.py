@@ -91,12 +91,12 @@ def calls_to(target: bytes) -> list[Frames]:
 
 
 def attack(broker: Process, messages: int, seed: int) -> int:
-    """Send so many changed messages as clients and workers; how many answers came."""
+    """Send so many changed messages as clients, workers and watches; how many answers came."""
     mutator, chance = Mutator(seed), random.Random(seed)
-    more = {"client": calls_to(object_id(broker.ready, "bench")), "worker": []}
+    more = {"client": calls_to(object_id(broker.ready, "bench")), "worker": [], "watch": []}
     heard = sent = 0
     while sent < messages:
-        role = chance.choice(("client", "client", "worker"))
+        role = chance.choice(("client", "client", "worker", "watch"))
         attacker = Attacker(broker.ready, role, mutator, more[role])
         for _ in range(min(_STAY, messages - sent)):
             attacker.send()

@@ -15,7 +15,7 @@ _EXTREMES = (0, 1, 127, 128, 255, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2*
 _FIELDS = ((0, 4), (4, 1), (5, 1), (6, 1), (7, 1), (8, 8), (16, 8), (24, 8), (32, 4), (36, 4), (40, 8))
 _OPENINGS = (b"\x91", b"\x81\xa1x", b"\xdc\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc7\x03\x20")
 _TARGETS = (b"", b"Pyro.NameServer", b"\xff" * 255, b"PYRONAME:", b"PYROMETA:,,", b"a b@")
-_KINDS = (1, 3, 4, 6, 16, 17, 18, 32, 33, 34, 35)
+_KINDS = (1, 3, 4, 6, 16, 17, 18, 32, 33, 34, 35, 40, 43, 44, 45, 48, 49, 50, 51, 52, 53)
 
 
 def seeds(sender: str) -> list[Frames]:

@@ -224,6 +224,21 @@ def test_answers_to_calls_that_nobody_made_are_passed_by(impostor: Maker) -> Non
         assert proxy._attachment.connection._calls.orphans > 0
 
 
+def test_the_most_absurd_clock_of_a_broker_disturbs_no_call(impostor: Maker) -> None:
+    stamps: list[int] = []
+
+    def script(envelope: Envelope, frames: list[bytes]) -> Answer:
+        if envelope.kind == Kind.CALL:
+            stamps.append(envelope.stamp)
+            return [pack(Kind.RESULT, session=7, call=envelope.call, stamp=2**64 - 1), b"\xc0"]
+        return like_a_broker(envelope, frames)
+
+    with proxy_at(impostor(script)) as proxy:
+        for _ in range(3):
+            assert proxy.move(5) is None
+    assert stamps[-1] == 2**64 - 1
+
+
 def test_kinds_of_a_later_time_are_passed_by(impostor: Maker) -> None:
     later = [pack(77, call=1), b"a body", b"and more"]
 

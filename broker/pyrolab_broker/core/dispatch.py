@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgpack
 
-from pyrolab.protocol.envelope import MAX_BUDGET_MS, NO_DEADLINE, Flag, Kind, pack
+from pyrolab.protocol.envelope import MAX_BUDGET_MS, MAX_STAMP, NO_DEADLINE, Flag, Kind, pack
 from pyrolab_broker.core.events import make_send
 from pyrolab_broker.core.peers import Call, CallState, Host, Peer, Service
 from pyrolab_broker.core.state import State, wants_answer
@@ -64,7 +64,7 @@ class Dispatch:
 
     def _clock_of(self, worker: Peer) -> int:
         """A worker's own clock in ms, as far as it is known here: never later than it is."""
-        return worker.stamp + int((self._state.now - worker.stamped) * 1000)
+        return min(worker.stamp + int((self._state.now - worker.stamped) * 1000), MAX_STAMP)
 
     def _remaining_ms(self, call: Call) -> int:
         return min(max(int((call.expires - self._state.now) * 1000), 0), MAX_BUDGET_MS)
