@@ -7,7 +7,6 @@ connects again by itself. Any number of threads may use one at once, also in a f
 
 from __future__ import annotations
 
-import _thread
 import os
 import sys
 import threading
@@ -21,7 +20,7 @@ from pyrolab.client.deadlines import deadline_here
 from pyrolab.client.futures import Outlook, RemoteFuture
 from pyrolab.client.grants import Holdings
 from pyrolab.client.inbox import Inbox
-from pyrolab.client.leftovers import Leftovers
+from pyrolab.client.leftovers import Leftovers, deliver_ctrl_c_again
 from pyrolab.client.payloads import check_size, split_notes
 from pyrolab.client.retries import Retries, refuse_late
 from pyrolab.client.shape import Shape
@@ -48,8 +47,6 @@ if TYPE_CHECKING:
 
 Answered = TypeVar("Answered")
 Message = list[Any]
-#: When Ctrl-C that came into a finalizer is delivered again.
-_AFTER_FINALIZER_S = 0.05
 
 
 class Attachment:
@@ -87,11 +84,6 @@ class Attachment:
         if connection is None or connection.closed or connection.pid != os.getpid():
             return None
         return connection
-
-    @property
-    def token(self) -> int:
-        """What its calls carry: the token of its reservation, or 0."""
-        return self.holdings.token
 
     def connected(self) -> Connection:
         """The connection; opens one if there is none. Raises `CommunicationError`s if there can be none."""
@@ -133,12 +125,17 @@ class Attachment:
         return (uri.object if uri.protocol == "PYRO" else f"{uri.protocol}:{uri.object}").encode()
 
     def _look_again(self, connection: Connection) -> None:
-        """Look the name up again: the service that it stood for has gone, and there may be a successor."""
-        self.has_gone = False
-        request = connection.start(
-            self._asked(), kind=Kind.DESCRIBE, flags=Flag.READ, budget_s=self.deadline_s
-        )
-        self._learn(*connection.wait(request, self.deadline_s))
+        """Look the name up again: the service that it stood for has gone, and there may be a successor.
+
+        Whoever else wants to call meanwhile waits for what is found.
+        """
+        with self._opening:
+            if self.has_gone:
+                asked = connection.start(
+                    self._asked(), kind=Kind.DESCRIBE, flags=Flag.READ, budget_s=self.deadline_s
+                )
+                self._learn(*connection.wait(asked, self.deadline_s))
+                self.has_gone = False
 
     def ready(self, now: float, flags: int, asked: float | None = None) -> Connection:
         """The connection, fit for a call that is sent `now`; opens one if there is none.
@@ -214,7 +211,7 @@ class Attachment:
                 self.holdings.forget(self)
                 self._leave()
             except KeyboardInterrupt:  # Python drops what a finalizer raises; Ctrl-C must not get lost
-                threading.Timer(_AFTER_FINALIZER_S, _thread.interrupt_main).start()
+                deliver_ctrl_c_again()
 
     # -- calling -------------------------------------------------------------------------------------
 
@@ -365,11 +362,8 @@ class Attachment:
     def tidy(self) -> None:
         """Tell the service what it need not hold, if there is a connection; must not block."""
         connection = self.connection
-        if connection is not None and self.dropped:
-            try:
-                self.dropped.see_to(connection, self.target)
-            except CommunicationError:
-                pass  # then the service lets go of everything
+        if connection is not None:
+            self.dropped.try_to_see_to(connection, self.target)
 
     # -- trying again --------------------------------------------------------------------------------
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pyrolab.client.connection import Connection
+from pyrolab.errors import CommunicationError
 from pyrolab.protocol import codec
 from pyrolab.protocol.call_body import Step
 from pyrolab.protocol.envelope import Flag
+
+#: When Ctrl-C that came into a finalizer is delivered again.
+_AFTER_FINALIZER_S = 0.05
 
 
 class Leftovers(deque[tuple[int, "int | list[Step]"]]):
@@ -27,6 +34,16 @@ class Leftovers(deque[tuple[int, "int | list[Step]"]]):
                 _tell(connection, target, what, "part")
         if numbers:
             _tell(connection, target, (), "drop", numbers)
+
+    def try_to_see_to(self, connection: Connection, target: bytes) -> None:
+        """The same; without a connection, the service lets go of everything anyway."""
+        with suppress(CommunicationError):
+            self.see_to(connection, target)
+
+
+def deliver_ctrl_c_again() -> None:
+    """Interrupt the main thread soon: Python would drop the Ctrl-C that a finalizer raises."""
+    threading.Timer(_AFTER_FINALIZER_S, _thread.interrupt_main).start()
 
 
 def _tell(

@@ -187,7 +187,7 @@ def test_several_are_reserved_together(stage: Any, laser: Any, other: Any) -> No
         with pytest.raises(LockedError):
             other.count()
     assert other.count()
-    assert stage._attachment.token == laser._attachment.token == 0
+    assert stage._attachment.holdings.token == laser._attachment.holdings.token == 0
 
 
 def test_opposite_orders_never_block_each_other(lab: Process) -> None:
