@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyrolab.client.calls import Pending
-from pyrolab.client.connection import Connection
+from pyrolab.client.connection import Connection, nothing_sent
 from pyrolab.client.deadlines import deadline_here
 from pyrolab.client.futures import Outlook, RemoteFuture
 from pyrolab.client.grants import Holdings
@@ -26,8 +26,6 @@ from pyrolab.client.retries import Retries, refuse_late
 from pyrolab.client.shape import Shape
 from pyrolab.errors import (
     CommunicationError,
-    ConnectionClosedError,
-    NotSent,
     ReservationLost,
     ServiceGone,
     StaleCall,
@@ -108,12 +106,11 @@ class Attachment:
         connection = Connection(self.uri.location, self.uri.object, self._asked(), timeout_s)
         connection.inbox = self.inbox
         try:
-            if self.holdings.token:  # first: the service may be away for longer than the grace time
-                self.holdings.take_back(self, connection)
-            self._learn(*connection.wait(connection.described, None if ends is None else ends - clock_s()))
-        except ConnectionClosedError as error:  # what it was opened for has not been sent
-            self.end(connection)
-            raise error if isinstance(error, NotSent) else NotSent(str(error)) from None
+            with nothing_sent():
+                if self.holdings.token:  # first: the service may be away for longer than the grace time
+                    self.holdings.take_back(self, connection)
+                left_s = None if ends is None else ends - clock_s()
+                self._learn(*connection.wait(connection.described, left_s))
         except BaseException:
             self.end(connection)
             raise
@@ -134,7 +131,8 @@ class Attachment:
                 asked = connection.start(
                     self._asked(), kind=Kind.DESCRIBE, flags=Flag.READ, budget_s=self.deadline_s
                 )
-                self._learn(*connection.wait(asked, self.deadline_s))
+                with nothing_sent():
+                    self._learn(*connection.wait(asked, self.deadline_s))
                 self.has_gone = False
 
     def ready(self, now: float, flags: int, asked: float | None = None) -> Connection:
@@ -152,7 +150,8 @@ class Attachment:
         if self.has_gone:
             self._look_again(connection)
         if self.holdings.token:
-            self.holdings.ensure()
+            with nothing_sent():
+                self.holdings.ensure()
         return connection
 
     def _learn(self, envelope: Envelope, frames: list[Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from pyrolab.client import keeper
@@ -214,11 +214,9 @@ class Connection(SharedLink):
         return now - link.trusted > link.doubt_s
 
     def check_session(self, session: int) -> None:
-        """Raise `ConnectionClosedError` for something that was held for another session."""
+        """Raise `NotSent` for something that was held for another session."""
         if session not in (0, self.session):
-            raise ConnectionClosedError(
-                "this object was held by the service for a connection that has ended; get it again"
-            )
+            raise NotSent("this object was held by the service for a connection that has ended; get it again")
 
     def assure(self, timeout_s: float | None = None) -> None:
         """See that the broker is there, of which nothing has been heard for long. As `refresh`."""
@@ -304,3 +302,12 @@ def _budget_ms(budget_s: float | None) -> int:
     if budget_s is None:
         return NO_DEADLINE
     return min(max(int(budget_s * 1000), 0), MAX_BUDGET_MS)
+
+
+@contextlib.contextmanager
+def nothing_sent() -> Iterator[None]:
+    """Whatever connection is lost in here, the call that it is for has not been sent: raise `NotSent`."""
+    try:
+        yield
+    except ConnectionClosedError as error:
+        raise error if isinstance(error, NotSent) else NotSent(str(error)) from None
