@@ -12,7 +12,7 @@ import msgpack
 import zmq
 
 from live import PATIENCE_S
-from pyrolab.link.link import clock_ms
+from pyrolab.link.clock import clock_ms
 from pyrolab.protocol import codec
 from pyrolab.protocol.envelope import NO_DEADLINE, Envelope, Flag, Kind, pack, parse
 

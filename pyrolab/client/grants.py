@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import random
 import threading
 import weakref
 from collections.abc import Iterable
@@ -34,12 +33,13 @@ from pyrolab.errors import (
     SecurityError,
     ServiceGone,
 )
+from pyrolab.link.backoff import Backoff
 from pyrolab.protocol.envelope import Kind
 
 log = logging.getLogger("pyrolab.client")
 
-#: The first wait before connecting again, and the longest: several tries within the grace time.
-_RETRY_S, _RETRY_MAX_S = 0.1, 0.5
+#: The longest wait before connecting again: several tries within the grace time.
+_LONGEST_PAUSE_S = 0.5
 #: How long the broker has for its word when something is given back or taken back.
 ANSWER_S, _AT_EXIT_S = 5.0, 0.5
 
@@ -129,11 +129,10 @@ class Grant:
             self._restoring = False
 
     def _restore(self) -> None:
-        pause = _RETRY_S
+        pauses = Backoff(_LONGEST_PAUSE_S)
         try:
             while not self.closed and not self.bound and self._reconnect():
-                self._over.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the load
-                pause = min(2 * pause, _RETRY_MAX_S)
+                self._over.wait(pauses.next_s())
         finally:
             self._restoring = False
 

@@ -7,7 +7,6 @@ connects again when it is lost, for as long as somebody subscribes to something.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import weakref
 from collections import deque
@@ -18,6 +17,7 @@ from pyrolab.client.callables import Callables
 from pyrolab.client.connection import Connection
 from pyrolab.client.runner import Runner
 from pyrolab.errors import CommunicationError, NamingError, ProtocolError, PyroError
+from pyrolab.link.backoff import Backoff
 from pyrolab.protocol import codec
 from pyrolab.protocol.call_body import Step
 from pyrolab.protocol.codec import Codec
@@ -26,8 +26,6 @@ from pyrolab.protocol.names import URI
 
 log = logging.getLogger("pyrolab.client")
 
-#: The first wait before connecting again, and the longest.
-_RETRY_S, _RETRY_MAX_S = 0.1, 2.0
 #: Events of a topic that come before the answer which says what topic it is.
 _EARLY = 1000
 
@@ -226,17 +224,16 @@ class Inbox:
         threading.Thread(target=self._listen, name="pyrolab-inbox", daemon=True).start()
 
     def _listen(self) -> None:
-        pause = _RETRY_S
+        pauses = Backoff()
         while self._is_needed():
             try:
                 connection = self._connection()
             except (CommunicationError, NamingError) as error:
                 log.debug("not connected yet: %s", error)
-                self._released.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the load
-                pause = min(2 * pause, _RETRY_MAX_S)
+                self._released.wait(pauses.next_s())
                 continue
             if connection is not None:
-                pause = _RETRY_S
+                pauses.reset()
                 connection.listen()
                 del connection
 

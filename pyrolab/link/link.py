@@ -30,8 +30,7 @@ from pyrolab.errors import (
     VersionMismatch,
     from_refusal,
 )
-from pyrolab.link.clock import clock_ms as clock_ms
-from pyrolab.link.clock import clock_s
+from pyrolab.link.clock import clock_ms, clock_s
 from pyrolab.link.frames import POLLIN, POLLOUT, events, receive_message, send_frames
 from pyrolab.link.readiness import Readiness
 from pyrolab.link.sockets import check_listening, descriptor_of, new_socket, resolved

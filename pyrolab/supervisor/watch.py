@@ -6,7 +6,6 @@ A thread opens it again whenever it breaks. A broker that it reaches anew is tol
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import msgpack
 
 from pyrolab.errors import CommunicationError, ConnectionClosedError, ProtocolError, PyroError
+from pyrolab.link.backoff import Backoff
 from pyrolab.link.link import CONNECT_TIMEOUT_S, Link
 from pyrolab.protocol import codec
 from pyrolab.protocol.envelope import Envelope, Kind, pack
@@ -22,8 +22,6 @@ from pyrolab.supervisor.events import Condition
 
 log = logging.getLogger("pyrolab.supervisor")
 
-#: The first wait before connecting again, and the longest.
-_RETRY_S, _RETRY_MAX_S = 0.1, 2.0
 _LONGEST_WAIT_S = 1.0
 #: More of the reason of an emergency stop than anybody reads.
 _MAX_REASON_CHARS = 200
@@ -81,7 +79,7 @@ class Watch:
         self._thread.join(CONNECT_TIMEOUT_S + 1)
 
     def _run(self) -> None:
-        pause, said = _RETRY_S, ""
+        pauses, said = Backoff(), ""
         while not self._ending.is_set():
             try:
                 link = Link(self.location, "watch", self._name)
@@ -89,11 +87,11 @@ class Watch:
                 if str(error) != said:
                     said = str(error)
                     log.warning("%s: %s; trying on", self._name, said)
-                self._ending.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the load
-                pause = min(pause * 2, _RETRY_MAX_S)
+                self._ending.wait(pauses.next_s())
                 continue
             log.info("connected to the broker at %s", self.location)
-            pause, said = _RETRY_S, ""
+            pauses.reset()
+            said = ""
             self._stay(link)
 
     def _stay(self, link: Link) -> None:

@@ -8,13 +8,13 @@ thread of the connection's own, read in its place: for cancels, heartbeats and t
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from pyrolab.errors import CommunicationError, ConnectionClosedError, PoolFull
+from pyrolab.link.backoff import Backoff
 from pyrolab.link.link import CONNECT_TIMEOUT_S, Link
 from pyrolab.protocol.envelope import Envelope
 from pyrolab.worker.asking import Question
@@ -27,8 +27,6 @@ log = logging.getLogger("pyrolab.worker")
 _MOMENT_S = 0.002
 #: Quiet moments after which the attendant sleeps until the next call.
 _QUIET_MOMENTS = 25
-#: The first wait before connecting again, and the longest.
-_RETRY_S, _RETRY_MAX_S = 0.1, 2.0
 _LONGEST_DOZE_S = 1.0
 #: After so many calls in a row to one other service, its thread becomes the reader.
 _PASS_ON_AFTER = 2
@@ -248,14 +246,13 @@ class Connection:
             self._activity += 1
 
     def _reconnect(self) -> None:
-        pause = _RETRY_S
+        pauses = Backoff()
         while not self._ending.is_set():
             try:
                 self._use(self._connect())
             except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may succeed
                 log.debug("not connected yet: %s", error)
-                self._ending.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the load
-                pause = min(pause * 2, _RETRY_MAX_S)
+                self._ending.wait(pauses.next_s())
             else:
                 log.info("connected to the broker at %s", self.link.location if self.link else "?")
                 return

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from pyrolab.errors import SerializeError
-from pyrolab.link.link import clock_ms
+from pyrolab.link.clock import clock_ms
 from pyrolab.protocol import codec, codes
 from pyrolab.protocol.envelope import Flag, Kind, pack
 from pyrolab.protocol.exceptions import pack_exception

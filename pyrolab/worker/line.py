@@ -7,7 +7,6 @@ ends with it. A thread of its own reads it, whatever the services are doing.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,15 +14,13 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from pyrolab.errors import CommunicationError, ConnectionClosedError
-from pyrolab.link.link import CONNECT_TIMEOUT_S, Link, clock_ms
+from pyrolab.link.backoff import LONGEST_S, Backoff
+from pyrolab.link.clock import clock_ms
+from pyrolab.link.link import CONNECT_TIMEOUT_S, Link
 from pyrolab.protocol.envelope import Envelope, Kind, pack
 from pyrolab.protocol.names import Location
 
 log = logging.getLogger("pyrolab.worker")
-
-#: The first wait before opening it again, and the longest.
-_RETRY_S, _RETRY_MAX_S = 0.1, 2.0
-
 
 #: Takes an answer back; whether there was a connection.
 Post: TypeAlias = "Callable[[Sequence[Any]], bool]"
@@ -98,18 +95,17 @@ class Line:
 
     def _keep_open(self, session: int) -> None:
         """Have a line for as long as the first connection has this session."""
-        pause = _RETRY_S
+        pauses = Backoff()
         while self._session == session and not self._ending:
             began = time.monotonic()
             try:
                 self._read(self._open(session), session)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may succeed
-                level = logging.WARNING if pause == _RETRY_S and self._session == session else logging.DEBUG
+                level = logging.WARNING if pauses.is_first and self._session == session else logging.DEBUG
                 log.log(level, "no line for emergency stops (%s); it is opened again", error)
-            if time.monotonic() - began > _RETRY_MAX_S:
-                pause = _RETRY_S
-            self._wait(session, pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the load
-            pause = min(pause * 2, _RETRY_MAX_S)
+            if time.monotonic() - began > LONGEST_S:
+                pauses.reset()
+            self._wait(session, pauses.next_s())
 
     def _wait_for_session(self) -> int | None:
         """The session of the first connection, when there is one; None at the end."""

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from pyrolab.link.link import Link, clock_ms, refusal
+from pyrolab.link.clock import clock_ms
+from pyrolab.link.link import Link, refusal
 from pyrolab.protocol import codec
 from pyrolab.protocol.envelope import Envelope, Flag, Kind, pack
 from pyrolab.worker.hosting import Hosted

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pyrolab.errors import ConnectionClosedError, ProtocolError
-from pyrolab.link.link import Link, clock_ms, refusal
+from pyrolab.link.clock import clock_ms
+from pyrolab.link.link import Link, refusal
 from pyrolab.protocol import codec
 from pyrolab.protocol.envelope import Envelope, Flag, Kind, pack
 from pyrolab.protocol.names import Location

@@ -7,7 +7,7 @@ from typing import Any
 import msgpack
 
 from pyrolab.errors import PyroError, from_refusal
-from pyrolab.link.link import clock_ms
+from pyrolab.link.clock import clock_ms
 from pyrolab.protocol.envelope import NO_DEADLINE, Envelope, Kind, pack
 
 
