@@ -25,6 +25,7 @@ from pyrolab.errors import (
 )
 from pyrolab.link.clock import clock_s
 from pyrolab.protocol.envelope import Flag
+from pyrolab.protocol.moments import time_of_day
 from pyrolab.protocol.names import NAME_SERVICE
 
 if TYPE_CHECKING:
@@ -124,9 +125,7 @@ class Reservation:
 
     def __repr__(self) -> str:
         state = "lost" if self.lost else self._grants[-1].mode if self.in_force else "released"
-        since = (
-            "" if self.since is None else f" since {time.strftime('%H:%M:%S', time.localtime(self.since))}"
-        )
+        since = "" if self.since is None else f" since {time_of_day(self.since)}"
         return f"<Reservation of {', '.join(self.services)} for {self.user or 'somebody'}{since}, {state}>"
 
 
@@ -134,10 +133,6 @@ class AsyncReached(Protocol):
     """An asyncio proxy."""
 
     _side: AsyncSide
-
-
-def _time_of_day(unix_s: float) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(unix_s))
 
 
 @overload
@@ -269,7 +264,7 @@ def _locked_by(attachment: Attachment, listed: Any) -> LockedError | None:
     name = attachment.target.decode("utf-8", "replace")
     for each in listed:
         if name in each["services"] and each["mode"] == "reservation":
-            since = _time_of_day(each["since"])
+            since = time_of_day(each["since"])
             return LockedError(
                 f"{name} is reserved by {each['user'] or 'somebody'} ({each['holder']}) since {since}",
                 user=each["user"],

@@ -15,8 +15,9 @@ from typing import Any
 
 import msgpack
 
+from pyrolab.protocol.emergency import Stop
+from pyrolab.worker import refusing
 from pyrolab.worker.execution import Executor
-from pyrolab.worker.latch import Stop
 from pyrolab.worker.premises import Premises
 
 log = logging.getLogger("pyrolab.worker")
@@ -54,7 +55,7 @@ class Emergency:
         for each in members:
             _start(self._end_calls, stop, each)
         log.critical("%s (number %d)", stop, number)
-        self._recorder.note("emergency stop", number=number, **_facts_of(stop))
+        self._recorder.note("emergency stop", number=number, **stop.facts)
         for each in without:
             self._report(stop, each, "no hook", "")
 
@@ -104,7 +105,7 @@ class Emergency:
         )
 
     def _end_calls(self, stop: Stop, member: Executor) -> None:
-        member.refuse_control(stop.refusal())
+        member.refuse_control(refusing.stopped(stop))
         member.cancel_running()
 
     def _report(self, stop: Stop, member: Executor, state: str, hook: str, text: str = "") -> None:
@@ -126,7 +127,3 @@ def _as_stop(number: int, facts: dict[str, Any]) -> Stop:
     since = facts.get("since")
     reason, user, host = (str(facts.get(name) or "") for name in ("reason", "user", "host"))
     return Stop(number, reason, user, host, since if isinstance(since, (int, float)) else time.time())
-
-
-def _facts_of(stop: Stop) -> dict[str, Any]:
-    return {"reason": stop.reason, "user": stop.user, "host": stop.host, "since": stop.since}

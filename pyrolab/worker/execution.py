@@ -243,7 +243,7 @@ class Executor:
             return
         stop = self._latch.stop
         if stop is not None:
-            raise stop.refusal()
+            raise refusing.stopped(stop)
         if envelope.token < self.fence:
             raise refusing.fenced()
 

@@ -8,6 +8,7 @@ import msgpack
 
 from pyrolab.errors import PyroError, from_refusal
 from pyrolab.link.clock import clock_ms
+from pyrolab.protocol.emergency import Stop
 from pyrolab.protocol.envelope import NO_DEADLINE, Envelope, Kind, pack
 
 
@@ -65,6 +66,12 @@ def expired() -> NotRun:
 def cancelled() -> NotRun:
     """Nobody wants it any longer."""
     return NotRun("cancelled", "cancelled while it waited at the worker; it did not run")
+
+
+def stopped(stop: Stop) -> NotRun:
+    """There is an emergency stop on."""
+    text, fields = stop.refusal
+    return NotRun("stopped", text, **fields)
 
 
 def fenced() -> NotRun:

@@ -20,7 +20,7 @@ from pyrolab.protocol.codec import Buffer
 from pyrolab.protocol.envelope import Flag
 from pyrolab.protocol.exceptions import pack_exception
 from pyrolab.protocol.names import CALLBACK_MARK
-from pyrolab.worker import allowing, iteration
+from pyrolab.worker import allowing, iteration, refusing
 from pyrolab.worker.auditing import action_of
 from pyrolab.worker.context import CurrentCall
 from pyrolab.worker.held import Keepsake
@@ -114,7 +114,7 @@ class Turn:
         premises = self.hosted.premises
         stop = premises.latch.stop
         if stop is not None:  # it came while the instance was being made, or between two calls of a batch
-            raise stop.refusal()
+            raise refusing.stopped(stop)
         action = action_of(call, self._origin(call.steps))
         return premises.recorder.carry_out(self.current, part, self.hosted.object_id, action, call, act)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from pyrolab.protocol.envelope import Envelope, Flag
+from pyrolab.protocol.moments import time_of_day
 from pyrolab_broker.core.peers import Grant, Peer, Service
 from pyrolab_broker.core.state import State
 
@@ -56,12 +57,7 @@ class Gate:
         """The refusal while an emergency stop is on."""
         stop = self._state.stop
         assert stop is not None
-        text = (
-            f"not executed: emergency stop by {stop.user or 'somebody'}@{stop.host or 'somewhere'} at "
-            f"{self._state.time_of_day(stop.since)}: {stop.reason or 'no reason given'}. When all is safe, "
-            "`pyrolab estop --reset` or ns.reset_emergency_stop() lets calls run again"
-        )
-        return Refusal("stopped", text, {"reason": stop.reason, "user": stop.user, "since": stop.since})
+        return Refusal("stopped", *stop.refusal)
 
     def _of_reservation(self, peer: Peer, token: int, service: Service) -> Refusal | None:
         for known in (service.transaction, service.grant):
@@ -90,7 +86,7 @@ class Gate:
         kind = "in a transaction of" if grant.is_transaction else "reserved by"
         text = (
             f"{name} is {kind} {grant.user or 'somebody'} ({grant.holder}) since "
-            f"{state.time_of_day(grant.since)}, until {state.time_of_day(until)} unless renewed, which "
+            f"{time_of_day(grant.since)}, until {time_of_day(until)} unless renewed, which "
             "their connection does while it lives. It can be read meanwhile; reserve(wait=...) queues for it"
         )
         return Refusal("reserved", text, {"user": grant.user, "since": grant.since, "until": until})

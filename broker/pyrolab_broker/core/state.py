@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgpack
 
 from pyrolab.errors import REFUSALS
+from pyrolab.protocol.emergency import Stop
 from pyrolab.protocol.envelope import Envelope, Flag, Kind, pack
 from pyrolab_broker.core.events import Action, Frame, Note, PeerId, Record, Send, Store
 from pyrolab_broker.core.names import NameTable
@@ -17,17 +17,6 @@ from pyrolab_broker.settings import BrokerSettings
 
 #: What was kept for the time after a restart: tables of values by key.
 Stored = Mapping[str, Mapping[str, Any]]
-
-
-class Stop(NamedTuple):
-    """An emergency stop that is on."""
-
-    number: int
-    reason: str
-    user: str
-    host: str
-    #: Unix time.
-    since: float
 
 
 class State:
@@ -75,10 +64,6 @@ class State:
         """An object as people know it: by its name, if it has one."""
         shown = object_id.decode("utf-8", "backslashreplace")
         return next(iter(self.names.of_object(shown)), shown)
-
-    def time_of_day(self, moment: float) -> str:
-        """A Unix time as people read it."""
-        return datetime.fromtimestamp(moment).strftime("%H:%M:%S")
 
     def sessions(self, role: Role) -> dict[int, Peer]:
         """The connected peers of one role, by session."""

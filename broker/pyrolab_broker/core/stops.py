@@ -13,6 +13,7 @@ from typing import Any
 
 import msgpack
 
+from pyrolab.protocol.emergency import Stop
 from pyrolab.protocol.envelope import Envelope, Kind
 from pyrolab_broker.core.bodies import read_map
 from pyrolab_broker.core.endings import Endings
@@ -20,7 +21,7 @@ from pyrolab_broker.core.events import Frame, Store
 from pyrolab_broker.core.gate import Gate
 from pyrolab_broker.core.news import News
 from pyrolab_broker.core.peers import Peer
-from pyrolab_broker.core.state import State, Stop
+from pyrolab_broker.core.state import State
 
 #: How long whoever stops everything waits for the word of all workers.
 PATIENCE_S = 1.0
@@ -95,9 +96,8 @@ class Stops:
         return sum(self._endings.purge(each, lambda call: not call.reads, refused) for each in services)
 
     def _send_stop(self, peer: Peer, stop: Stop) -> None:
-        body = {"reason": stop.reason, "user": stop.user, "host": stop.host, "since": stop.since}
         self._state.send(
-            peer.id, Kind.STOP, [msgpack.packb(body)], session=peer.session, number=_number(stop.number)
+            peer.id, Kind.STOP, [msgpack.packb(stop.facts)], session=peer.session, number=_number(stop.number)
         )
 
     def reset(self, client: Peer, user: str) -> bool:
