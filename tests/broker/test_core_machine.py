@@ -346,7 +346,7 @@ class Bus(RuleBasedStateMachine):
         for service in core.state.services.values():
             assert service.grant is core.state.reserved.get(service.object_id)
             assert service.transaction is core.state.transactions.get(service.object_id)
-            waiting = core.reservations.waiting_for(service)
+            waiting = sum(service in wanted.awaits for wanted in core.reservations._waiting)
             assert service.awaited == waiting, "a service waits for a transaction that nobody wants"
 
 

@@ -1,4 +1,4 @@
-"""Bodies that the broker itself reads: short maps of plain msgpack."""
+"""What the broker itself reads of messages: ids as text, and short maps of plain msgpack."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from typing import Any
 import msgpack
 
 MAX_BODY_BYTES = 16 * 1024
+
+
+def as_text(object_id: bytes) -> str:
+    """An id as text that can be shown, also one that is none."""
+    return object_id.decode("utf-8", "backslashreplace")
 
 
 def read_map(body: Any, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:

@@ -40,11 +40,8 @@ class Calls:
             text = "only a client may call; a worker that wants to call opens a session as a client too"
             self._dispatch.refuse(peer, envelope.call, "denied", text)
             return
-        if envelope.call <= peer.newest_call:
-            text = _OUT_OF_ORDER.format(envelope.call, peer.newest_call)
-            self._dispatch.refuse(peer, envelope.call, "protocol", text)
+        if not self._dispatch.is_next(peer, envelope.call):
             return
-        peer.newest_call = envelope.call
         service = self._state.services.get(envelope.target)
         if service is None:
             self._without_service(peer, envelope, frames)
@@ -224,6 +221,3 @@ class Calls:
             self._dispatch.settle(call, "cancelled", "cancelled while it waited; it did not run")
         else:
             self._dispatch.tell_worker(call)
-
-
-_OUT_OF_ORDER = "call number {} came after {}; a client numbers its calls upwards and never repeats one"

@@ -22,7 +22,6 @@ from pyrolab_broker.core.events import (
     Action,
     Event,
     Frame,
-    Note,
     PeerId,
     Received,
     Stopping,
@@ -194,7 +193,7 @@ class Core:
         peer.heard = self.state.now
         part = self._parts[peer.role].get(envelope.kind)
         if envelope.stamp and peer.role is not Role.CLIENT:
-            worker = peer if peer.main is None else peer.main
+            worker = peer.worker
             worker.stamp, worker.stamped = envelope.stamp, self.state.now
         if part is None:
             self._out_of_place(peer, envelope, frames)
@@ -237,13 +236,13 @@ class Core:
             self._spoilt(peer, envelope, str(error))
             about = {"session": peer.session}  # not its call, which may be the number of a request, too
         self.state.refuse(peer_id, code, str(error), **about, **numbers)
-        self.state.actions.append(Note(logging.DEBUG, "refused a message: %s", (str(error),)))
+        self.state.note(logging.DEBUG, "refused a message: %s", str(error))
 
     def _spoilt(self, peer: Peer, envelope: Envelope, why: str) -> None:
         if peer.role is Role.CLIENT:
             self._questions.spoilt(peer, envelope, why)
         elif peer.role is not Role.WATCH:
-            self._calls.spoilt(peer if peer.main is None else peer.main, envelope, why)
+            self._calls.spoilt(peer.worker, envelope, why)
 
     def _unreachable(self, event: Unreachable) -> None:
         peer = self.state.peers.get(event.peer)
@@ -252,8 +251,7 @@ class Core:
         envelope = parse(event.header)
         hosts = peer.role in (Role.WORKER, Role.LINE)
         if hosts and envelope.kind == Kind.CALL:
-            worker = peer if peer.main is None else peer.main
-            self._endings.undelivered(worker, envelope.session, envelope.call)
+            self._endings.undelivered(peer.worker, envelope.session, envelope.call)
         elif hosts and envelope.kind == Kind.BEGUN:
             self._endings.unintroduced(peer, envelope.session)
         if not (event.slow and peer.role is Role.WORKER):
@@ -264,7 +262,6 @@ def _for_its_worker(part: _Part) -> _Part:
     """What a line says, it says for its worker."""
 
     def pass_on(line: Peer, envelope: Envelope, frames: list[Frame]) -> None:
-        assert line.main is not None
-        part(line.main, envelope, frames)
+        part(line.worker, envelope, frames)
 
     return pass_on

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyrolab.errors import NamingError
 from pyrolab.protocol.names import NAME_SERVICE, URI
+from pyrolab_broker.core.bodies import as_text
 from pyrolab_broker.core.state import State
 
 
@@ -21,7 +22,7 @@ def resolve(state: State, target: str) -> bytes:
 
 def nobody_offers(state: State, object_id: bytes) -> str:
     """The text for a call to an object that is not there."""
-    shown = object_id.decode("utf-8", "backslashreplace")
+    shown = as_text(object_id)
     names = state.names.of_object(shown)
     known_as = f", registered as {', '.join(names)}," if names else ""
     return (

@@ -24,6 +24,14 @@ class Dispatch:
         #: Called when a service that a transaction waits for is idle.
         self.on_idle: Callable[[], None] = lambda: None
 
+    def is_next(self, client: Peer, number: int) -> bool:
+        """Whether a client's number is above all before it; it is told if not, and then nothing is done."""
+        if number <= client.newest_call:
+            self.refuse(client, number, "protocol", _OUT_OF_ORDER.format(number, client.newest_call))
+            return False
+        client.newest_call = number
+        return True
+
     def dispatch(self, call: Call, host: Host) -> None:
         """Hand a call to a worker against its credit."""
         host.running += 1
@@ -148,3 +156,6 @@ class _Ready:
         if transaction is not None and session not in transaction.sessions:
             return False
         return isinstance(session, int) and service.free_host(session) is not None
+
+
+_OUT_OF_ORDER = "call number {} came after {}; a client numbers its calls upwards and never repeats one"

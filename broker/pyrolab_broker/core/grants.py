@@ -15,6 +15,7 @@ from typing import Any
 import msgpack
 
 from pyrolab.protocol.envelope import Kind
+from pyrolab_broker.core.bodies import as_text
 from pyrolab_broker.core.dispatch import Dispatch
 from pyrolab_broker.core.endings import Endings
 from pyrolab_broker.core.events import Store
@@ -120,15 +121,8 @@ class Grants:
 
     def tell(self, grant: Grant, client: Peer, number: int) -> None:
         """Answer a request with it."""
-        body = {
-            "token": grant.token,
-            "services": [each.decode() for each in grant.services],
-            "user": grant.user,
-            "since": grant.since,
-            "until": self._gate.until(grant),
-            "grace_s": self._state.settings.grace_s,
-        }
-        packed = msgpack.packb(body)
+        grace_s = self._state.settings.grace_s
+        packed = msgpack.packb({"token": grant.token, **self._facts(grant), "grace_s": grace_s})
         self._state.send(
             client.id, Kind.RESULT, [packed], session=client.session, call=number, token=grant.token
         )
@@ -192,12 +186,17 @@ class Grants:
     def shown(self, grant: Grant) -> dict[str, Any]:
         """One grant, for people; its token is for its owner alone."""
         return {
+            **self._facts(grant),
+            "holder": grant.holder,
+            "mode": "transaction" if grant.is_transaction else "reservation",
+        }
+
+    def _facts(self, grant: Grant) -> dict[str, Any]:
+        return {
             "services": [each.decode() for each in grant.services],
             "user": grant.user,
-            "holder": grant.holder,
             "since": grant.since,
             "until": self._gate.until(grant),
-            "mode": "transaction" if grant.is_transaction else "reservation",
         }
 
     def _note(self, what: str, grant: Grant, why: str = "") -> None:
@@ -207,7 +206,7 @@ class Grants:
             logging.INFO, text, names, what, grant.user, grant.holder, f" because: {why}" if why else ""
         )
         self._state.record(what, services=names, user=grant.user, holder=grant.holder, why=why)
-        services = [each.decode("utf-8", "backslashreplace") for each in grant.services]
+        services = list(map(as_text, grant.services))
         self._news.tell("reservation", what == _TAKEN, services, grant.user, why)
 
 

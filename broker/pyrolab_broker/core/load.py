@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyrolab_broker.core.bodies import as_text
 from pyrolab_broker.core.grants import Grants
 from pyrolab_broker.core.liveness import Liveness
 from pyrolab_broker.core.peers import Service
@@ -30,8 +31,7 @@ class Load:
             "queued_bytes": state.queued_bytes,
             "stopped": self._stops.shown(),
             "services": {
-                object_id.decode("utf-8", "backslashreplace"): self._of_service(service)
-                for object_id, service in state.services.items()
+                as_text(object_id): self._of_service(service) for object_id, service in state.services.items()
             },
         }
 
@@ -44,7 +44,7 @@ class Load:
         p50_ms, p99_ms = statistics.percentiles_ms()
         grant = service.transaction or service.grant
         return {
-            "names": list(self._state.names.of_object(service.object_id.decode("utf-8", "backslashreplace"))),
+            "names": list(self._state.names.of_object(as_text(service.object_id))),
             "queued": len(service.queue),
             "in_flight": service.running + service.urgent,
             "credit": service.credit,

@@ -11,6 +11,7 @@ from pyrolab.errors import NamingError
 from pyrolab.protocol import codec
 from pyrolab.protocol.envelope import Envelope, Flag, Kind
 from pyrolab.protocol.names import NAME_SERVICE, check_name
+from pyrolab_broker.core.bodies import as_text
 from pyrolab_broker.core.directory import nobody_offers, resolve
 from pyrolab_broker.core.dispatch import Dispatch
 from pyrolab_broker.core.endings import Endings
@@ -85,7 +86,7 @@ class Offers:
 
     def _limits(self, object_id: bytes) -> ServiceLimits:
         """What the settings say of a service: the first pattern that fits its id, or a name of it, counts."""
-        called = object_id.decode("utf-8", "backslashreplace")
+        called = as_text(object_id)
         names = [called, *self._state.names.of_object(called)]
         for pattern, limits in self._state.settings.services.items():
             if any(fnmatchcase(name, pattern) for name in names):

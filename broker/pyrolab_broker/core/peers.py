@@ -80,6 +80,11 @@ class Peer:
     #: The tokens of the reservations that a client renews by living.
     tokens: set[int] = field(default_factory=set)
 
+    @property
+    def worker(self) -> Peer:
+        """For whom it speaks: a line for its worker, everybody else for themselves."""
+        return self if self.main is None else self.main
+
     def __str__(self) -> str:
         host, pid = self.about.get("host", "?"), self.about.get("pid", "?")
         return f"{self.role.value} {self.session:016x} (process {pid} on {host})"

@@ -6,6 +6,7 @@ Several services are granted at once or not at all, so nobody can hold one and w
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import msgpack
@@ -54,11 +55,8 @@ class Reservations:
 
     def reserve(self, peer: Peer, envelope: Envelope, frames: list[Frame]) -> None:
         """A client wants services for itself, or shows that it still has them."""
-        if envelope.call <= peer.newest_call:
-            text = f"call number {envelope.call} came after {peer.newest_call}; a client never repeats one"
-            self._refuse(peer, envelope.call, Refusal("protocol", text, {}))
+        if not self._dispatch.is_next(peer, envelope.call):
             return
-        peer.newest_call = envelope.call
         if envelope.token:
             self._return(peer, envelope)
             return
@@ -118,12 +116,17 @@ class Reservations:
         self._grants.tell(grant, peer, envelope.call)
 
     def _take_over(self, wanted: Wanted) -> None:
+        why = f"taken over by {wanted.user or 'somebody'} ({_holder(wanted.client)})"
+        for _, grant in self._grants_of(wanted):
+            if wanted.client.session not in grant.sessions:
+                self._grants.end(grant, why)
+
+    def _grants_of(self, wanted: Wanted) -> Iterator[tuple[bytes, Grant]]:
+        """Who has any of these services now."""
         for object_id in wanted.services:
-            for grant in (self._state.reserved.get(object_id), self._state.transactions.get(object_id)):
-                if grant is not None and wanted.client.session not in grant.sessions:
-                    self._grants.end(
-                        grant, f"taken over by {wanted.user or 'somebody'} ({_holder(wanted.client)})"
-                    )
+            for held in (self._state.transactions, self._state.reserved):
+                if object_id in held:
+                    yield object_id, held[object_id]
 
     def _grant_what_is_free(self) -> None:
         """Grant, in the order of asking; nobody gets what somebody before them waits for."""
@@ -176,8 +179,7 @@ class Reservations:
 
     def release(self, peer: Peer, envelope: Envelope, frames: list[Frame]) -> None:
         """The owner gives something back."""
-        if envelope.call > peer.newest_call:
-            peer.newest_call = envelope.call
+        peer.newest_call = max(peer.newest_call, envelope.call)
         grant = self._grants.by_token.get(envelope.token)
         if grant is not None:
             self._grants.end(grant, "released", politely=True)
@@ -214,10 +216,6 @@ class Reservations:
             elif wanted.expires < math.inf:
                 self._state.wake_by(wanted.expires)
 
-    def waiting_for(self, service: Service) -> int:
-        """How many transactions wait for a service to be idle."""
-        return sum(service in wanted.awaits for wanted in self._waiting)
-
     def service_left(self, service: Service) -> None:
         """A service has gone: a transaction need not wait for it."""
         for wanted in self._waiting:
@@ -227,15 +225,13 @@ class Reservations:
     def _give_up(self, wanted: Wanted) -> None:
         """Say that it was in vain, and because of whom."""
         self._waiting.remove(wanted)
-        state = self._state
-        for object_id in wanted.services:
-            for grant in (state.transactions.get(object_id), state.reserved.get(object_id)):
-                if grant is not None and not self._is_inside(wanted, grant):
-                    self._refuse(wanted.client, wanted.number, self._gate.reserved(object_id, grant))
-                    self._resume(wanted)
-                    return
+        for object_id, grant in self._grants_of(wanted):
+            if not self._is_inside(wanted, grant):
+                self._refuse(wanted.client, wanted.number, self._gate.reserved(object_id, grant))
+                self._resume(wanted)
+                return
         text = "not reserved: others wait for it, or a call of somebody else still runs; wait longer"
-        nobody = {"user": "", "since": state.wall, "until": state.wall}
+        nobody = {"user": "", "since": self._state.wall, "until": self._state.wall}
         self._refuse(wanted.client, wanted.number, Refusal("reserved", text, nobody))
         self._resume(wanted)
 

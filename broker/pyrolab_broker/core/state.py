@@ -10,6 +10,7 @@ import msgpack
 from pyrolab.errors import REFUSALS
 from pyrolab.protocol.emergency import Stop
 from pyrolab.protocol.envelope import Envelope, Flag, Kind, pack
+from pyrolab_broker.core.bodies import as_text
 from pyrolab_broker.core.events import Action, Frame, Note, PeerId, Record, Send, Store
 from pyrolab_broker.core.names import NameTable
 from pyrolab_broker.core.peers import Grant, Peer, Role, Service
@@ -62,7 +63,7 @@ class State:
 
     def called(self, object_id: bytes) -> str:
         """An object as people know it: by its name, if it has one."""
-        shown = object_id.decode("utf-8", "backslashreplace")
+        shown = as_text(object_id)
         return next(iter(self.names.of_object(shown)), shown)
 
     def sessions(self, role: Role) -> dict[int, Peer]:

@@ -15,7 +15,7 @@ import msgpack
 
 from pyrolab.protocol.emergency import Stop
 from pyrolab.protocol.envelope import Envelope, Kind
-from pyrolab_broker.core.bodies import read_map
+from pyrolab_broker.core.bodies import as_text, read_map
 from pyrolab_broker.core.endings import Endings
 from pyrolab_broker.core.events import Frame, Store
 from pyrolab_broker.core.gate import Gate
@@ -77,7 +77,7 @@ class Stops:
         for peer in [*state.lines.values(), *state.watches.values()]:
             self._send_stop(peer, stop)
         for object_id in state.services:
-            roll.services[object_id.decode("utf-8", "backslashreplace")] = _NO_ANSWER
+            roll.services[as_text(object_id)] = _NO_ANSWER
         for worker in state.workers.values():
             if worker.line is None:
                 self._send_stop(worker, stop)
@@ -134,7 +134,7 @@ class Stops:
         state = said.get("state")
         if service is None or not isinstance(state, str) or state not in _STATES:
             return
-        name = envelope.target.decode("utf-8", "backslashreplace")
+        name = as_text(envelope.target)
         called = self._state.called(envelope.target)
         text = str(said.get("text", ""))[:1000]
         level = logging.ERROR if state in ("failed", "no hook") else logging.INFO

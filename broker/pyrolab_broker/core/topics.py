@@ -7,6 +7,7 @@ Both sides, `Peer.topics` and `Service.topics`, are changed here alone.
 from __future__ import annotations
 
 from pyrolab.protocol.envelope import NO_DEADLINE, Envelope, Kind, pack
+from pyrolab_broker.core.bodies import as_text
 from pyrolab_broker.core.events import Frame, make_send
 from pyrolab_broker.core.peers import Peer, Service
 from pyrolab_broker.core.state import State
@@ -50,7 +51,7 @@ class Topics:
         return False
 
     def _not_offered(self, worker: Peer, envelope: Envelope) -> None:
-        text = f"this worker does not offer {envelope.target.decode('utf-8', 'backslashreplace')}"
+        text = f"this worker does not offer {as_text(envelope.target)}"
         self._state.refuse(worker.id, "denied", text, envelope.session, envelope.call)
 
     def part(self, worker: Peer, envelope: Envelope, frames: list[Frame]) -> None:
