@@ -129,7 +129,7 @@ async def _persist(sides: Sequence[AsyncSide], claim: Claim) -> None:
         try:
             return await _ask(sides, claim)
         except CommunicationError as error:
-            if not await sides[0].allowed_after(retries, error, None):
+            if not await asyncio.to_thread(retries.allowed_after, error):
                 raise
             await asyncio.to_thread(claim.renew, error)
 

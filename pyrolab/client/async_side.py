@@ -19,7 +19,7 @@ from pyrolab.client.connection import GRACE_S, Connection
 from pyrolab.client.deadlines import deadline_here
 from pyrolab.client.loop_reader import LoopReader
 from pyrolab.client.retries import Retries, refuse_late
-from pyrolab.errors import CommunicationError, ServiceGone, StaleCall
+from pyrolab.errors import CommunicationError
 from pyrolab.link import context, waiting
 from pyrolab.link.clock import clock_s
 from pyrolab.protocol.call_body import Step
@@ -86,16 +86,13 @@ class AsyncSide:
         asked = clock_s()
         while True:
             try:
-                now = clock_s()
                 with nullcontext() if retries is None else retries.remaining():
-                    connection = await self.ready(now, flags, asked)
+                    connection = await self.ready(clock_s(), flags, asked)
                     answer = await self._attempt(connection, message, flags, session)
                 break
             except CommunicationError as error:
-                if isinstance(error, StaleCall):
-                    error.waited_s = clock_s() - now  # type: ignore[attr-defined]
                 retries = retries or Retries(self.attachment, flags, session, asked)
-                if not await self.allowed_after(retries, error, connection):
+                if not await asyncio.to_thread(retries.allowed_after, error, connection):
                     raise
         return None if answer is None else self.attachment.value_of(*answer)
 
@@ -111,15 +108,6 @@ class AsyncSide:
     def turn(self) -> asyncio.Lock:
         """Whichever task wants to reserve something takes this first: one at a time."""
         return self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-
-    async def allowed_after(
-        self, retries: Retries, error: CommunicationError, used: Connection | None
-    ) -> bool:
-        """Whether to try again; what else is out is answered first, lest a new connection cut it off."""
-        reader = self._readers.get(asyncio.get_running_loop())
-        while isinstance(error, ServiceGone) and reader is not None and reader.out:
-            await asyncio.wait(tuple(reader.out))
-        return await asyncio.to_thread(retries.allowed_after, error, used)
 
     async def _attempt(
         self, connection: Connection, message: Message, flags: int, session: int

@@ -28,7 +28,6 @@ from pyrolab.errors import (
     CommunicationError,
     ReservationLost,
     ServiceGone,
-    StaleCall,
 )
 from pyrolab.link import context, defaults, waiting
 from pyrolab.link.clock import clock_s
@@ -142,10 +141,10 @@ class Attachment:
         passed since the call was `asked` for that what is not a read had better not be sent any more.
         """
         before, connection = self._connection, self.connected()
-        if connection.doubtful(now):
+        is_doubtful = connection.doubtful(now)
+        if is_doubtful:
             connection.assure(self.deadline_s)
-            refuse_late(asked or now, flags)
-        elif connection is not before:
+        if is_doubtful or connection is not before:
             refuse_late(asked or now, flags)
         if self.has_gone:
             self._look_again(connection)
@@ -299,7 +298,7 @@ class Attachment:
             self.target,
             message,
             flags=flags,
-            budget_s=self.deadline_s,
+            budget_s=deadline_here(self.timeout_s),
             token=self.holdings.token,
             on_done=on_done,
         )
@@ -329,28 +328,16 @@ class Attachment:
     def _attempt(
         self, message: Message, flags: int, session: int = 0, asked: float | None = None
     ) -> tuple[int, Any]:
-        now = clock_s()
-        connection = self.ready(now, flags, asked)
+        connection = self.ready(clock_s(), flags, asked)
         if session:
             connection.check_session(session)
         if waiting.chain() and not flags & (Flag.ONEWAY | Flag.URGENT):
             waiting.check(self.target, self.uri.object)
-        if self.dropped:
-            self.dropped.see_to(connection, self.target)
-        if self.callables.unsent:
-            self._let_be_called(connection)
-        deadline_s = deadline_here(self.timeout_s)
-        pending = connection.start(
-            self.target, message, flags=flags, budget_s=deadline_s, token=self.holdings.token
-        )
+        pending = self.start(connection, message, flags)
         if flags & Flag.ONEWAY:
             context.incoming_response(None)
             return Kind.RESULT, None
-        try:
-            envelope, frames = connection.wait(pending, deadline_s)
-        except StaleCall as error:
-            error.waited_s = clock_s() - now  # type: ignore[attr-defined]
-            raise
+        envelope, frames = connection.wait(pending, deadline_here(self.timeout_s))
         return envelope.kind, self._value_in(envelope, frames)
 
     def _let_be_called(self, connection: Connection) -> None:

@@ -83,7 +83,7 @@ class Retries:
             return False
         if isinstance(error, StaleCall) and not self._refreshed:
             self._refreshed = True
-            return self._may_be_resent(error, used)
+            return self._may_be_resent(used)
         lost = isinstance(error, (ConnectionClosedError, ServiceGone))
         if lost and self._bound:
             return False
@@ -100,10 +100,10 @@ class Retries:
     def _is_over(self) -> bool:
         return self._ends is not None and clock_s() >= self._ends
 
-    def _may_be_resent(self, error: StaleCall, used: Connection | None) -> bool:
+    def _may_be_resent(self, used: Connection | None) -> bool:
         """Hear what time it is at the broker, unless it was the call that came late."""
         connection = used or self._attachment.connection
-        if connection is None or getattr(error, "waited_s", 0.0) > FRESH_S:
+        if connection is None or clock_s() - self._asked > FRESH_S:
             return False
         try:
             connection.refresh(self._attachment.deadline_s)
