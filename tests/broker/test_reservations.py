@@ -179,6 +179,13 @@ def test_it_can_be_taken_over(table: Table) -> None:
     assert table.call("ana", 2, token=table.tokens["ana"]) == [Sent("ana", Kind.REFUSED, 2, "fenced")]
 
 
+def test_whoever_takes_it_over_gets_it_before_those_who_wait(table: Table) -> None:
+    table.reserve("ana", 1)
+    table.reserve("cleo", 1, wait_ms=10_000)
+    assert granted(table.reserve("ben", 1, force=True), "ben")
+    assert "cleo" in [each.to for each in table.release("ben", 2)]
+
+
 def test_what_others_had_queued_does_not_run_in_somebodys_reservation(table: Table) -> None:
     table.call("ben", 1)
     table.call("cleo", 1)

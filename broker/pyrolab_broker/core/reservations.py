@@ -70,14 +70,14 @@ class Reservations:
         if missing:
             self._refuse(peer, envelope.call, Refusal("gone", nobody_offers(self._state, missing[0]), {}))
             return
-        if force:
-            self._take_over(wanted)
         if sum(each.client is peer for each in self._waiting) >= MAX_WAITING:
             numbers = {"limit": MAX_WAITING, "current": MAX_WAITING, "retry_after_s": 1.0}
             text = f"this client waits for {MAX_WAITING} reservations already; that is the limit"
             self._refuse(peer, envelope.call, Refusal("busy", text, numbers))
             return
-        self._waiting.append(wanted)
+        self._waiting.insert(0 if force else len(self._waiting), wanted)
+        if force:  # already at the head of the queue, so that what it takes goes to nobody else
+            self._take_over(wanted)
         self._grant_what_is_free()
         if wanted in self._waiting:
             if envelope.budget_ms == 0:
