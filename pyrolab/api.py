@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pyrolab.pyro.metadata import type_meta
     from pyrolab.pyro.settings import config
     from pyrolab.serving import serve
+    from pyrolab.streams.stream import Stream
     from pyrolab.supervisor.nameserver import start_ns, start_ns_loop
     from pyrolab.worker.context import current_call
     from pyrolab.worker.daemon import Daemon
@@ -62,6 +63,7 @@ __all__ = [
     "SerializerBase",
     "Service",
     "ServiceConfiguration",
+    "Stream",
     "behavior",
     "callback",
     "config",
@@ -124,6 +126,7 @@ _MODULES = {
     "pyrolab.pyro.metadata": ("type_meta",),
     "pyrolab.pyro.settings": ("config",),
     "pyrolab.serving": ("serve",),
+    "pyrolab.streams.stream": ("Stream",),
     "pyrolab.supervisor.nameserver": (
         "start_ns",
         "start_ns_loop",

@@ -165,6 +165,16 @@ class RemoteError(PyroError):
     """The service raised what cannot be raised here as it was (`remote_type`); the text says what it said."""
 
 
+class FramesLost(PyroError):
+    """A lossless subscription has lost frames: `first` to `last` (sequence numbers) of a stream.
+
+    Subscribe again to go on; if the publisher cannot wait, give it a larger buffer, or take "queue".
+    """
+
+    first: int
+    last: int
+
+
 class ConfigurationError(PyroError, ValueError):
     """A configuration is wrong; the text names the file, the key and the nearest valid one."""
 
@@ -188,6 +198,8 @@ REFUSALS: dict[str, type[PyroError]] = {
     "fenced": ReservationLost,
     "stopped": EmergencyStopped,
     "not-recorded": NotRecorded,
+    "frames-lost": FramesLost,
+    "failed": RemoteError,
 }
 
 

@@ -38,6 +38,8 @@ class BrokerSettings:
     max_clients: int = 200
     #: Connected workers.
     max_workers: int = 1000
+    #: Subscriptions to streams that go through the broker.
+    max_viewers: int = 1000
     #: Services of all workers together.
     max_services: int = 10_000
     #: Names in the name service.
@@ -83,4 +85,7 @@ class BrokerSettings:
             raise ValueError(f"heartbeat_s must be from 0.05 to 2 s, not {self.heartbeat_s}")
 
 
-_AT_LEAST_ONE = ("max_clients", "max_workers", "queue_per_service", "calls_per_client", "topics_per_client")
+_AT_LEAST_ONE = (
+    *("max_clients", "max_workers", "max_viewers"),
+    *("queue_per_service", "calls_per_client", "topics_per_client"),
+)

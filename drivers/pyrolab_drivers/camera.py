@@ -5,14 +5,22 @@ Exposure times are in s, regions in sensor pixels; images are NumPy arrays of sh
 
 from __future__ import annotations
 
+import logging
+import threading
 from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyrolab.streams.stream import Stream
 from pyrolab_drivers.instrument import Instrument
 from pyrolab_drivers.quantities import Micrometres, OutOfRange, Range, Seconds
+
+log = logging.getLogger("pyrolab.drivers")
+
+#: After an image that failed, the next one is tried so many s later.
+_PAUSE_S = 1.0
 
 #: One image: unsigned integers of shape (height, width), rows from top to bottom.
 Image = NDArray[np.unsignedinteger[Any]]
@@ -21,7 +29,20 @@ Region = tuple[int, int, int, int]
 
 
 class Camera(Instrument):
-    """A camera. A driver supplies the abstract members."""
+    """A camera. A driver supplies the abstract members.
+
+    `frames` are live images. They are taken in a thread of their own, from the first subscriber to the last;
+    a driver whose camera streams by itself, or whose library insists on one thread, supplies `_start_live`
+    and `_stop_live`.
+    """
+
+    frames = Stream(on_demand=True, doc="Live images, each of shape (height, width) of `roi`.")
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Held while an image is taken, or what it depends on is changed.
+        self._sensor = threading.RLock()
+        self._live: threading.Thread | None = None
 
     @property
     @abstractmethod
@@ -67,7 +88,9 @@ class Camera(Instrument):
     @exposure_time.setter
     def exposure_time(self, exposure_time: Seconds) -> None:
         self._require_connection()
-        self._write_exposure_time(Range(*self.exposure_limits, "s").check("exposure time", exposure_time))
+        checked = Range(*self.exposure_limits, "s").check("exposure time", exposure_time)
+        with self._sensor:
+            self._write_exposure_time(checked)
 
     @property
     def roi(self) -> Region:
@@ -78,12 +101,42 @@ class Camera(Instrument):
     @roi.setter
     def roi(self, roi: Region | None) -> None:
         self._require_connection()
-        self._write_roi(self._whole_sensor() if roi is None else self._within_sensor(roi))
+        checked = self._whole_sensor() if roi is None else self._within_sensor(roi)
+        with self._sensor:
+            self._write_roi(checked)
 
     def snap(self) -> Image:
         """Expose once and return the image, shape (height, width) of `roi`. Takes `exposure_time`."""
         self._require_connection()
-        return self._expose()
+        with self._sensor:
+            return self._expose()
+
+    # -- live images ---------------------------------------------------------------------------------
+
+    @frames.on_start
+    def _start_live(self) -> None:
+        """Begin to publish images."""
+        self._require_connection()
+        if self._live is None or not self._live.is_alive():
+            self._live = threading.Thread(target=self._publish_images, name="live images", daemon=True)
+            self._live.start()
+
+    @frames.on_stop
+    def _stop_live(self) -> None:
+        """Publish no more images; waits for the one that is being taken."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.join()
+
+    def _publish_images(self) -> None:
+        while self.frames.wanted and self.connected and self._live is threading.current_thread():
+            try:
+                with self._sensor:
+                    image, exposure_time, roi = self._expose(), self._read_exposure_time(), self._read_roi()
+                self.frames.publish(image, exposure_time=exposure_time, roi=roi)
+            except Exception:
+                log.exception("%s could not take a live image; trying again", self.identity)
+                threading.Event().wait(_PAUSE_S)
 
     def _whole_sensor(self) -> Region:
         return (0, 0, *self.sensor_shape)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgpack import ExtType
 from typing_extensions import Self
@@ -31,6 +31,9 @@ from pyrolab.protocol.codec import Codec, Encoder
 from pyrolab.protocol.envelope import Flag
 from pyrolab.protocol.interface import Interface
 from pyrolab.protocol.names import URI
+
+if TYPE_CHECKING:
+    from pyrolab.client.async_streams import AsyncStreamSubscription
 
 
 class _Reachable:
@@ -200,6 +203,18 @@ class AsyncMember(_Reachable):
     def delete(self) -> AsyncCall:
         """Delete the property or item, when this is awaited."""
         return AsyncCall(self._side, self._steps, "del", self._node)
+
+    def subscribe(self, *args: Any, **kwargs: Any) -> AsyncStreamSubscription:
+        """The frames of a stream: `async with camera.frames.subscribe() as frames:`, and `async for` in that.
+
+        Takes what `RemoteStream.subscribe` takes.
+        """
+        from pyrolab.client.async_streams import AsyncStreamSubscription
+        from pyrolab.client.streams import RemoteStream
+
+        *before, name = self._steps
+        stream = RemoteStream(self._owner(tuple(before)), str(name))
+        return AsyncStreamSubscription(lambda: stream.subscribe(*args, **kwargs))
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self._items()

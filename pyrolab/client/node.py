@@ -48,6 +48,8 @@ class Node(AnyService):
             return self._read(name, Flag.READ | Flag.URGENT if found.urgent else Flag.READ)
         if name in shape.interface.events:
             return self._event(name)
+        if name in shape.interface.streams:
+            return self._stream(name)
         if name in FALLBACKS:  # unless the service has something of this name itself
             return getattr(self, FALLBACKS[name])
         raise shape.unknown(name, self._label)
@@ -108,6 +110,11 @@ class Node(AnyService):
         from pyrolab.client.subscriptions import RemoteEvent
 
         return RemoteEvent(self, name)
+
+    def _stream(self, name: str) -> Any:
+        from pyrolab.client.streams import RemoteStream
+
+        return RemoteStream(self, name)
 
     def _dunder(self, name: str) -> Any:
         """A method that a class calls `__something__`; Python and tools probe for many that are not there."""

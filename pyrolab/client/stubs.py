@@ -150,6 +150,8 @@ def _class(each: _Class, spelling: Spelling) -> Iterator[str]:
     for name, event in sorted(each.interface.events.items()):
         if _can_be_member(name):
             yield f"    {name}: Any  # event({', '.join(map(printable, event.parameters))})"
+    for name in sorted(filter(_can_be_member, each.interface.streams)):
+        yield f"    {name}: {spelling.spell('pyrolab.client.streams', 'RemoteStream')}"
     yield ""
 
 

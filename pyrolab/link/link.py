@@ -293,6 +293,11 @@ class Link:
         if clock_s() - self._pinged >= self.heartbeat_s:
             self.tend()
 
+    @property
+    def socket(self) -> zmq.Socket[bytes]:
+        """To wait for what comes, for a thread that is the only one to use this link."""
+        return self._socket
+
     def copy_descriptor(self) -> int:
         """A copy of the descriptor that becomes readable when something may have arrived.
 

@@ -1,4 +1,4 @@
-"""Sockets that connect to a broker: how they are set up, and why one cannot be reached."""
+"""Sockets that connect to a broker, or listen: how they are set up, and why one cannot be reached."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from pyrolab.protocol.names import Location
 
 #: Messages that may wait in the socket; more means that nothing leaves this computer.
 _SEND_QUEUE = 10_000
+#: A non-empty ZAP domain makes libzmq refuse peers that do not speak ZMTP 3 (HTTP, port scanners).
+_ZAP_DOMAIN = b"pyrolab"
+_HANDSHAKE_MS = 3000
 
 _contexts: dict[int, zmq.Context[zmq.Socket[bytes]]] = {}
 
@@ -39,6 +42,48 @@ def new_socket(location: Location) -> zmq.Socket[bytes]:
     dealer.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
     dealer.setsockopt(zmq.IPV6, int(":" in location.host))
     return dealer
+
+
+def new_listener(
+    host: str, port: int, frame_bytes: int, heartbeat_s: float, silence_s: float
+) -> zmq.Socket[bytes]:
+    """A ROUTER that listens at `host`; `port` 0 takes a free one. Raises `zmq.ZMQError` if it cannot."""
+    router = _context().socket(zmq.ROUTER)
+    set_listening(router, host, frame_bytes, heartbeat_s, silence_s)
+    router.setsockopt(zmq.LINGER, 0)
+    endpoint = Location(host, port).endpoint
+    try:
+        router.bind(endpoint if port else endpoint.removesuffix(":0") + ":*")
+    except zmq.ZMQError:
+        router.close(0)
+        raise
+    return router
+
+
+def set_listening(
+    router: zmq.Socket[bytes], host: str, frame_bytes: int, heartbeat_s: float, silence_s: float
+) -> None:
+    """The options of every ROUTER that strangers can reach."""
+    router.setsockopt(zmq.ZAP_DOMAIN, _ZAP_DOMAIN)
+    router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    router.setsockopt(zmq.MAXMSGSIZE, frame_bytes)
+    router.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
+    # Heartbeats of ZMTP on the binding side only: on the connecting side they can abort a process.
+    router.setsockopt(zmq.HEARTBEAT_IVL, int(heartbeat_s * 1000))
+    router.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(silence_s * 1000))
+    router.setsockopt(zmq.IPV6, int(":" in host))
+
+
+def address_towards(location: Location) -> str:
+    """The address of this computer by which others reach it who can reach `location`."""
+    host = "127.0.0.1" if location.host == "localhost" else location.host
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, location.port or 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return "127.0.0.1"
 
 
 def descriptor_of(socket: zmq.Socket[bytes]) -> int:

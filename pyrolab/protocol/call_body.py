@@ -17,13 +17,13 @@ Step: TypeAlias = "str | list[Any] | int"
 
 #: call a method; get, set, delete a property or item; take the `next` items of an iterator; `drop` a held
 #: object; `describe` a sub-object; do a `batch` of calls; `join` and `part` from an event or a watched
-#: property; ask for the `status` of an earlier call.
+#: property; `subscribe` to a stream; ask for the `status` of an earlier call.
 VERBS = frozenset(
-    {"call", "get", "set", "del", "next", "drop", "describe", "batch", "join", "part", "status"}
+    {"call", "get", "set", "del", "next", "drop", "describe", "batch", "join", "part", "subscribe", "status"}
 )
 #: What changes nothing in the service, whatever it is about. To go on with a generator is not among it: its
 #: next item may be the next move.
-READING_VERBS = frozenset({"get", "describe", "join", "part", "drop", "status"})
+READING_VERBS = frozenset({"get", "describe", "join", "part", "subscribe", "drop", "status"})
 #: Python's own methods that change nothing.
 READING_DUNDERS = frozenset(
     {

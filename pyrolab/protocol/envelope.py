@@ -59,6 +59,11 @@ class Kind(IntEnum):
     STOPPED = 51  #: worker → broker: what the stop hook of a service did
     RESET = 52  #: broker → worker, watch: the emergency is over
     REPORT = 53  #: watch → broker: how a process of its computer is doing
+    ATTACH = 56  #: viewer → source, here or through the broker: I am who subscribed with this ticket
+    FRAME = 57  #: source → viewer: one frame of a stream
+    TALLY = 58  #: source → viewer: how many frames there have been
+    CREDIT = 59  #: viewer → source: I can take so many more; and this one's memory is yours again
+    DETACH = 60  #: viewer → source: I want no more; the answer is the last tally
 
 
 class Flag:
@@ -181,6 +186,8 @@ WITH_BODY = frozenset(
         Kind.STOP,
         Kind.STOPPED,
         Kind.REPORT,
+        Kind.ATTACH,
+        Kind.FRAME,
     }
 )
 _KINDS = frozenset(map(int, Kind))

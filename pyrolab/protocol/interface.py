@@ -1,4 +1,4 @@
-"""What a service offers, as data: methods with signatures and docstrings, properties, events, sub-objects.
+"""What a service offers, as data: methods with signatures, properties, events, streams, sub-objects.
 
 An `Interface` is learned from a class by the worker, kept by the broker unread, and known to a client before
 its first call. This file neither looks at classes nor makes proxies.
@@ -73,6 +73,16 @@ class EventType:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamType:
+    """One stream of frames or values; `unit` is the symbol of the unit of its values."""
+
+    doc: str = ""
+    unit: str = ""
+    #: Whether nothing is published while nobody has subscribed.
+    on_demand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Interface:
     """Everything that a service, or a sub-object of one, offers.
 
@@ -85,10 +95,11 @@ class Interface:
     properties: dict[str, Property] = field(default_factory=dict)
     events: dict[str, EventType] = field(default_factory=dict)
     types: dict[str, Interface] = field(default_factory=dict)
+    streams: dict[str, StreamType] = field(default_factory=dict)
 
     def names(self) -> list[str]:
         """All members, in the order of the alphabet."""
-        return sorted([*self.methods, *self.properties, *self.events])
+        return sorted([*self.methods, *self.properties, *self.events, *self.streams])
 
     def to_data(self) -> dict[str, Any]:
         """As plain values, for the wire."""
@@ -100,6 +111,10 @@ class Interface:
         }
         if self.events:
             data["events"] = {name: [each.doc, list(each.parameters)] for name, each in self.events.items()}
+        if self.streams:
+            data["streams"] = {
+                name: [each.doc, each.unit, each.on_demand] for name, each in self.streams.items()
+            }
         if self.types:
             data["types"] = {name: each.to_data() for name, each in self.types.items()}
         return data
@@ -126,6 +141,10 @@ def _interface_from_data(data: Any, depth: int) -> Interface:
             for name, (doc, parameters) in data.get("events", {}).items()
         },
         {str(name): _interface_from_data(each, depth + 1) for name, each in data.get("types", {}).items()},
+        {
+            str(name): StreamType(str(doc), str(unit), bool(on_demand))
+            for name, (doc, unit, on_demand) in data.get("streams", {}).items()
+        },
     )
 
 

@@ -48,6 +48,8 @@ def _reads(call: CallBody, method: Method | None) -> bool:
 def _is_urgent(call: CallBody, method: Method | None, owner: Any) -> bool:
     if method is not None:
         return method.urgent
+    if call.verb == "subscribe":
+        return True
     step = call.steps[-1]
     if call.verb != "get" or not isinstance(step, str):
         return False

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pyrolab.errors import SerializeError
 from pyrolab.link.clock import clock_ms
@@ -29,6 +29,9 @@ from pyrolab.worker.job import AHEAD_MS, STALE_MS, Job
 from pyrolab.worker.refusing import NotRun
 from pyrolab.worker.turn import Turn
 from pyrolab.worker.urgent import Beside, NoInstanceYet, UrgentTurn
+
+if TYPE_CHECKING:
+    from pyrolab.streams.hub import Hub
 
 log = logging.getLogger("pyrolab.worker")
 
@@ -53,6 +56,10 @@ class Mailroom(Protocol):
     def wake(self) -> None:
         """Make whoever reads look around."""
 
+    def hub(self) -> Hub:
+        """Where streams leave this process."""
+        ...
+
 
 class Executor:
     """Carries out the calls to one hosted object, in a thread of its own."""
@@ -69,6 +76,7 @@ class Executor:
         #: Those who have called this service, by session.
         self.clients: dict[int, Client] = {}
         hosted.topics.outlet = self
+        hosted.streams.hub, hosted.streams.in_service = mailroom.hub, self.in_service
         hosted.codec.register_extension(codes.CALLABLE, RemoteCallable, _refuse_to_pass_on, self._callable)
         #: What waits for this service.
         self.jobs: deque[Job | Callable[[], object]] = deque()

@@ -175,6 +175,11 @@ def is_event(member: Any) -> bool:
     return bool(getattr(type(member), "__pyrolab_event__", False))
 
 
+def is_stream(member: Any) -> bool:
+    """Whether a member of a class is a stream that it publishes."""
+    return bool(getattr(type(member), "__pyrolab_stream__", False))
+
+
 def is_method(member: Any) -> bool:
     """Whether a member of a class is there to be called."""
     return not is_event(member) and (callable(member) or isinstance(member, _METHODS))
@@ -184,7 +189,7 @@ _METHODS = (classmethod, staticmethod, partialmethod, singledispatchmethod)
 
 
 def _can_expose(name: str, value: Any) -> bool:
-    """Whether a value in a class is a method, property or event: a class or alias in it is no member."""
+    """Whether a value in a class is a method, property, event or stream: a class in it is no member."""
     if is_private(name) or inspect.isclass(value) or _is_alias(value):
         return False
     return is_event(value) or is_method(value) or hasattr(type(value), "__get__")

@@ -17,6 +17,7 @@ from pyrolab.worker.instances import Instances, end
 from pyrolab.worker.premises import Premises
 from pyrolab.worker.stand_ins import StandIns
 from pyrolab.worker.stop_hooks import stop_hook_of
+from pyrolab.worker.streams import Streams
 from pyrolab.worker.topics import Topics
 from pyrolab.worker.turn import this_turn
 from pyrolab.worker.views import Views
@@ -48,6 +49,7 @@ class Hosted:
         self.annotations: Callable[[], dict[str, bytes]] | None = None
         self.on_session_ended: list[Callable[[Client], None]] = []
         self.topics = Topics(self.views)
+        self.streams = Streams(self.views)
         self.stand_ins = StandIns(
             self.views,
             location,
@@ -75,6 +77,7 @@ class Hosted:
     def session_ended(self, client: Client) -> None:
         """A client has gone: end whatever was made, held or tracked for it."""
         self.topics.end_session(client.session)
+        self.streams.end_session(client.session)
         self.held.end_session(client.session)
         for tell in self.on_session_ended:
             tell(client)
@@ -86,4 +89,5 @@ class Hosted:
         """End all that is kept for clients, and all instances that were made here."""
         for session in {*self.held.sessions, *self.topics.sessions}:
             self.session_ended(Client(session))
+        self.streams.close()
         self.instances.close()

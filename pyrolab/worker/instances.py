@@ -64,6 +64,10 @@ class Instances:
         made = [*list(self._of_session.values()), *list(self._of_call.values())]
         return made if shared is None else [shared, *made]
 
+    def owner_of(self, instance: Any) -> int:
+        """The session of the client for whom an instance was made; 0 if it is everybody's."""
+        return next((session for session, each in self._of_session.items() if each is instance), 0)
+
     def existing_for(self, session: int) -> Any:
         """The instance for a call of this client, if it exists already; from any thread."""
         return self._of_session.get(session) if self._mode == "session" else self.shared

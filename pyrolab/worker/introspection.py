@@ -99,6 +99,8 @@ def _describe(cls: type, policy: str, types_of: _SubObjects) -> Interface:
     for owner, name, member in _exposed(cls, policy):
         if exposure.is_event(member):
             interface.events[name] = member.described
+        elif exposure.is_stream(member):
+            interface.streams[name] = member.described
         elif exposure.is_method(member):
             interface.methods[name] = _describe_method(owner, member, types_of.hints)
         else:

@@ -6,7 +6,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyrolab.errors import ConnectionClosedError, ProtocolError
 from pyrolab.link.clock import clock_ms
@@ -24,6 +24,9 @@ from pyrolab.worker.job import Job
 from pyrolab.worker.line import Line, Post
 from pyrolab.worker.offers import Offers
 from pyrolab.worker.premises import Premises
+
+if TYPE_CHECKING:
+    from pyrolab.streams.hub import Hub
 
 log = logging.getLogger("pyrolab.worker")
 
@@ -51,6 +54,8 @@ class Reception:
         self._abouts: dict[int, dict[str, Any]] = {}
         #: The same, as said on the line, which may be quicker, or the only one that they use.
         self._line_abouts: dict[int, dict[str, Any]] = {}
+        self._hub: Hub | None = None
+        self._making_hub = threading.Lock()
         self.questions = Questions(self)
         self._offers = Offers(self._offer_again)
         self._line = Line(location, name, self._key, self._see_to_line, self._line_lost)
@@ -106,6 +111,18 @@ class Reception:
         self._connection.flush(_FLUSH_S)
         self._line.close()
         self._connection.close()
+        if self._hub is not None:
+            self._hub.close()
+
+    def hub(self) -> Hub:
+        """Where streams leave this process; made when somebody subscribes for the first time."""
+        with self._making_hub:
+            if self._hub is None:
+                from pyrolab.streams.hub import Hub
+
+                about = {"key": self._key}
+                self._hub = Hub(self.location, self._name, lambda: {**about, "worker": self.session})
+            return self._hub
 
     def wake(self) -> None:
         """Make the reader look around."""

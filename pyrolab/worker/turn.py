@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pyrolab.errors import ProtocolError, SerializeError
+from pyrolab.errors import DaemonError, ProtocolError, SerializeError
 from pyrolab.link import context as travelling
 from pyrolab.link import waiting
 from pyrolab.protocol import call_body
@@ -202,6 +202,13 @@ class Turn:
     def _part(self, owner: Any, step: Step, call: CallBody) -> None:
         self.hosted.topics.part(owner, step, self.current.session)
 
+    def _subscribe(self, owner: Any, step: Step, call: CallBody) -> Any:
+        instances = self.hosted.instances
+        if instances.is_percall:
+            raise DaemonError("an object made for each call has no streams; let it be 'single' or 'session'")
+        self._binds()
+        return self.hosted.streams.subscribe(owner, step, instances.owner_of(self._root), *call.args)
+
     def _next(self, call: CallBody) -> list[Any]:
         return iteration.take(self._keepsake(call.steps), self.current, *call.args)
 
@@ -263,6 +270,7 @@ _ACTS: dict[str, Callable[[Turn, Any, Step, CallBody], Any]] = {
     "del": Turn._delete,
     "join": Turn._join,
     "part": Turn._part,
+    "subscribe": Turn._subscribe,
 }
 _OTHER_ACTS: dict[str, Callable[[Turn, CallBody], Any]] = {
     "next": Turn._next,

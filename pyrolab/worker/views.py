@@ -40,7 +40,7 @@ class Views:
         if issubclass(cls, _NEVER) or cls.__module__ == "builtins":
             return False
         view = self.of_class(cls)
-        return bool(view.methods or view.properties or view.events)
+        return bool(view.names())
 
     def walk(self, start: Any, steps: Sequence[Step]) -> Any:
         """The object at the end of `steps`. Raises `AttributeError` for what is not exposed."""

@@ -27,6 +27,10 @@ CLIENT_SESSION = 0x5C1A6E90B7D2F348
 WORKER_SESSION = 0x21F0A9C4D86B357E
 LINE_SESSION = 0x6D20B1F57C98E34A
 WATCH_SESSION = 0x0F8E35A2C6714BD9
+SOURCE_SESSION = 0x3D51C08E9A27F46B
+VIEWER_SESSION = 0x72E4A6190D5C83BF
+#: What a worker's publisher gives itself.
+EPOCH = 0x19C7D2E405B3A86F
 WORKER_KEY = bytes.fromhex("c0ffee00c0ffee01c0ffee02c0ffee03")
 OBJECT_ID = "obj_0123456789abcdef0123456789abcdef"
 NAME_SERVICE = "Pyro.NameServer"
@@ -116,14 +120,15 @@ def transcript() -> list[Message]:
     """The whole conversation."""
     with _fixed_sessions():
         conversation = Conversation()
-        for part in (_arrive, _find, _call, _fail, _call_back, _listen, _reserve, _stop, _leave):
+        for part in (_arrive, _find, _call, _fail, _call_back, _listen, _reserve, _stop, _watch, _leave):
             part(conversation)
     return conversation.messages
 
 
 @contextmanager
 def _fixed_sessions() -> Iterator[None]:
-    with patch("secrets.randbits", side_effect=[WORKER_SESSION, CLIENT_SESSION, LINE_SESSION, WATCH_SESSION]):
+    sessions = [WORKER_SESSION, CLIENT_SESSION, LINE_SESSION, WATCH_SESSION, SOURCE_SESSION, VIEWER_SESSION]
+    with patch("secrets.randbits", side_effect=sessions):
         yield
 
 
@@ -508,6 +513,67 @@ def _stop(talk: Conversation) -> None:
     )
 
 
+def _watch(talk: Conversation) -> None:
+    """Frames go by way of the broker."""
+    source, viewer = b"%016x" % SOURCE_SESSION, b"%016x" % VIEWER_SESSION
+    talk.say(
+        "source",
+        "hello-source",
+        "the worker opens a connection for its streams",
+        {"welcome-source": "the broker gives it a session"},
+        plain(role="source", worker=WORKER_SESSION, key=WORKER_KEY),
+        kind=Kind.HELLO,
+        stamp=8_000,
+    )
+    talk.say(
+        "viewer",
+        "hello-viewer",
+        "somebody comes to watch; its ticket it has from a call",
+        {"welcome-viewer": "the broker gives it a session"},
+        plain(role="viewer"),
+        kind=Kind.HELLO,
+        stamp=910,
+    )
+    ticket = plain(ticket=bytes(range(16)), local=False)
+    _pass(
+        talk, "viewer", "attach", "it shows its ticket to the source", ticket, kind=Kind.ATTACH, target=source
+    )
+    of_stream: dict[str, Any] = {"token": EPOCH, "target": viewer}
+    _pass(
+        talk, "source", "tally", "41 frames have been published", None, kind=Kind.TALLY, call=41, **of_stream
+    )
+    _pass(talk, "viewer", "credit", "it can take one frame", None, kind=Kind.CREDIT, number=1, target=source)
+    body, buffers = codec.encode([1_790_000_000.5, {"exposure_ms": 90}, ["value", COVER]])
+    _pass(
+        talk,
+        "source",
+        "frame",
+        "frame 42, 64 × 64 uint16, in a buffer of its own",
+        body,
+        *map(bytes, buffers),
+        kind=Kind.FRAME,
+        call=42,
+        **of_stream,
+    )
+    _pass(talk, "viewer", "detach", "it has seen enough", None, kind=Kind.DETACH, target=source)
+    _pass(talk, "source", "detach-answer", "43 there were", None, kind=Kind.DETACH, call=43, **of_stream)
+    talk.say(
+        "viewer",
+        "bye-viewer",
+        "the viewer leaves",
+        {"ended-viewer": "its source is told", "bye-viewer-answer": "the broker agrees"},
+        kind=Kind.BYE,
+        session=VIEWER_SESSION,
+    )
+
+
+def _pass(
+    talk: Conversation, sender: str, name: str, about: str, body: bytes | None, *buffers: bytes, **fields: Any
+) -> None:
+    to = "source" if sender == "viewer" else "viewer"
+    talk.say(sender, name, about, {f"{name}-delivered": f"the same, to the {to}"}, body, buffers, **fields)
+
+
 def _leave(talk: Conversation) -> None:
     talk.say(
         "worker",
@@ -528,4 +594,5 @@ def _leave(talk: Conversation) -> None:
     )
     talk.now += 1
     about = "the broker ends"
-    talk.happens(Stopping(), {"bye-broker": about, "bye-broker-line": about, "bye-broker-watch": about})
+    names = ("bye-broker", "bye-broker-line", "bye-broker-watch", "bye-broker-source")
+    talk.happens(Stopping(), dict.fromkeys(names, about))

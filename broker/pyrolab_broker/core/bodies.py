@@ -28,3 +28,14 @@ def read_map(body: Any, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise ValueError("the body is not a map")
     return said
+
+
+_SESSION_DIGITS = 16
+_HEXADECIMAL = b"0123456789abcdef"
+
+
+def session_in(target: bytes) -> int | None:
+    """The session that a target states; None if it is not just its digits."""
+    if len(target) != _SESSION_DIGITS or target.translate(None, _HEXADECIMAL):
+        return None
+    return int(target, 16)

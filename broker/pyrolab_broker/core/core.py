@@ -37,6 +37,7 @@ from pyrolab_broker.core.news import News
 from pyrolab_broker.core.offers import Offers
 from pyrolab_broker.core.peers import Peer, Role
 from pyrolab_broker.core.questions import Questions
+from pyrolab_broker.core.relay import Relay
 from pyrolab_broker.core.reservations import Reservations
 from pyrolab_broker.core.sessions import Sessions
 from pyrolab_broker.core.state import State, Stored
@@ -48,6 +49,12 @@ from pyrolab_broker.settings import BrokerSettings
 _Part: TypeAlias = Callable[[Peer, Envelope, list[Frame]], None]
 #: What answers something: a worker's a call, a client's a question.
 _ANSWERS = frozenset({Kind.RESULT, Kind.RAISED, Kind.REFUSED})
+#: What a source tells its viewers.
+_OF_STREAMS = (Kind.FRAME, Kind.TALLY, Kind.DETACH, Kind.REFUSED)
+#: Who carries out calls.
+_HOSTS = (Role.WORKER, Role.LINE)
+#: Whose messages are about no session but their own.
+_SPEAK_FOR_THEMSELVES = (Role.CLIENT, Role.VIEWER)
 
 
 class Core:
@@ -68,6 +75,7 @@ class Core:
         self._questions = Questions(self.state)
         self._news = News(self.state)
         self._topics = Topics(self.state)
+        self._relay = Relay(self.state)
         gate = self._calls.gate
         self.grants = Grants(self.state, gate, dispatch, endings, self._news, random_bits)
         self.reservations = Reservations(self.state, gate, dispatch, self.grants)
@@ -117,6 +125,14 @@ class Core:
                 Kind.STOPPED: _for_its_worker(self._stops.stopped),
             },
             Role.WATCH: {**everybodys, Kind.REPORT: self._liveness.report},
+            Role.VIEWER: {
+                **everybodys,
+                **dict.fromkeys((Kind.ATTACH, Kind.CREDIT, Kind.DETACH), self._relay.to_source),
+            },
+            Role.SOURCE: {
+                **everybodys,
+                **dict.fromkeys(_OF_STREAMS, self._relay.to_viewers),
+            },
         }
 
     def _cancel(self, peer: Peer, envelope: Envelope, frames: list[Frame]) -> None:
@@ -136,6 +152,10 @@ class Core:
                 self._offers.worker_left(peer, why)
             case Role.LINE:
                 self._endings.line_left(peer)
+            case Role.VIEWER:
+                self._relay.viewer_left(peer)
+            case Role.SOURCE:
+                self._relay.source_left(peer)
             case Role.WATCH:
                 pass
 
@@ -192,12 +212,12 @@ class Core:
             return
         peer.heard = self.state.now
         part = self._parts[peer.role].get(envelope.kind)
-        if envelope.stamp and peer.role is not Role.CLIENT:
+        if envelope.stamp and peer.role in _HOSTS:
             worker = peer.worker
             worker.stamp, worker.stamped = envelope.stamp, self.state.now
         if part is None:
             self._out_of_place(peer, envelope, frames)
-        elif envelope.session not in (0, peer.session) and peer.role is Role.CLIENT:
+        elif envelope.session not in (0, peer.session) and peer.role in _SPEAK_FOR_THEMSELVES:
             text = "the message names a session that is not the sender's"
             self.state.refuse(peer.id, "denied", text, peer.session, envelope.call)
         else:
@@ -241,7 +261,7 @@ class Core:
     def _spoilt(self, peer: Peer, envelope: Envelope, why: str) -> None:
         if peer.role is Role.CLIENT:
             self._questions.spoilt(peer, envelope, why)
-        elif peer.role is not Role.WATCH:
+        elif peer.role in _HOSTS:
             self._calls.spoilt(peer.worker, envelope, why)
 
     def _unreachable(self, event: Unreachable) -> None:
@@ -249,7 +269,7 @@ class Core:
         if peer is None:
             return
         envelope = parse(event.header)
-        hosts = peer.role in (Role.WORKER, Role.LINE)
+        hosts = peer.role in _HOSTS
         if hosts and envelope.kind == Kind.CALL:
             self._endings.undelivered(peer.worker, envelope.session, envelope.call)
         elif hosts and envelope.kind == Kind.BEGUN:

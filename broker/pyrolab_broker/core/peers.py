@@ -22,6 +22,8 @@ class Role(Enum):
     WORKER = "worker"
     LINE = "line"  #: a worker's second connection, which never carries bulk
     WATCH = "watch"  #: what looks after the processes of a computer
+    VIEWER = "viewer"  #: who watches streams through the broker
+    SOURCE = "source"  #: a worker's connection for its streams through the broker
 
 
 class CallState(Enum):
@@ -63,10 +65,13 @@ class Peer:
     suspected_until: float = -math.inf
     #: What names a worker across its connections; nobody else knows it.
     key: bytes = b""
-    #: A line's worker.
+    #: The worker of a line, or a source.
     main: Peer | None = None
-    #: A worker's line.
+    #: A worker's line, and its source.
     line: Peer | None = None
+    source: Peer | None = None
+    #: The viewers of a source, or the sources of a viewer, by session.
+    attached: dict[int, Peer] = field(default_factory=dict)
     #: Whether a worker's Python has given signs of life.
     responsive: bool = True
     #: What the watch of its computer last said of a worker's process.
@@ -83,7 +88,7 @@ class Peer:
     @property
     def worker(self) -> Peer:
         """For whom it speaks: a line for its worker, everybody else for themselves."""
-        return self if self.main is None else self.main
+        return self if self.main is None or self.role is not Role.LINE else self.main
 
     def __str__(self) -> str:
         host, pid = self.about.get("host", "?"), self.about.get("pid", "?")

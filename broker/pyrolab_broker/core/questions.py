@@ -7,12 +7,10 @@ workers that it has called; who waits for which answer is theirs to know.
 from __future__ import annotations
 
 from pyrolab.protocol.envelope import NO_DEADLINE, Envelope, Kind, pack
+from pyrolab_broker.core.bodies import session_in
 from pyrolab_broker.core.events import Frame, make_send
 from pyrolab_broker.core.peers import Peer
 from pyrolab_broker.core.state import State, wants_answer
-
-_DIGITS = 16
-_HEXADECIMAL = b"0123456789abcdef"
 
 
 class Questions:
@@ -42,7 +40,7 @@ class Questions:
 
     def answer(self, client: Peer, envelope: Envelope, frames: list[Frame]) -> None:
         """A client answers; if its worker has gone, nobody waits any longer."""
-        if _session_in(envelope.target) is None:
+        if session_in(envelope.target) is None:
             # Without its call number: that is the worker's, and the client may have a call of the same.
             self._state.refuse(client.id, "protocol", _NO_TARGET, client.session)
             return
@@ -68,16 +66,9 @@ class Questions:
 
     def _asker(self, client: Peer, envelope: Envelope) -> Peer | None:
         """The worker that an answer is for, if this client is one that it can have asked."""
-        session = _session_in(envelope.target)
+        session = session_in(envelope.target)
         worker = None if session is None else self._state.workers.get(session)
         return worker if worker is not None and worker.id in client.touched else None
-
-
-def _session_in(target: bytes) -> int | None:
-    """The session that a target states; None if it is not just its digits."""
-    if len(target) != _DIGITS or target.translate(None, _HEXADECIMAL):
-        return None
-    return int(target, 16)
 
 
 _NO_TARGET = "an answer repeats the target of its question, a session as 16 hexadecimal digits"

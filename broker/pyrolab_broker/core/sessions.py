@@ -32,6 +32,12 @@ MIN_KEY_BYTES = 16
 URGENT_PLACES = 32
 
 
+#: Further connections of a worker; of each it has one, as the `Peer`'s attribute of this name.
+_OF_A_WORKER = (Role.LINE, Role.SOURCE)
+#: The settings that limit how many of a role there are, if it is not as many as workers.
+_LIMITS = {Role.CLIENT: "max_clients", Role.VIEWER: "max_viewers"}
+
+
 #: Told that a peer has gone: why, and whether it said so itself.
 Left = Callable[[Peer, str, bool], None]
 
@@ -62,8 +68,8 @@ class Sessions:
             self._welcome(known, envelope)
             return
         peer = self._newcomer(peer_id, role, envelope, said)
-        if role is Role.LINE and not self._is_a_workers(peer, said):
-            text = "a line names the session and the key of its worker; this worker is not here"
+        if role in _OF_A_WORKER and not self._is_a_workers(peer, said):
+            text = f"a {role.value} names the session and the key of its worker; this worker is not here"
             state.refuse(peer_id, "denied", text, call=envelope.call)
         elif self._has_place(peer, envelope):
             self._enter(peer)
@@ -93,12 +99,12 @@ class Sessions:
         burst = settings.burst_per_client if own.burst is None else own.burst
         peer.bucket = Bucket(rate, burst, self._state.now) if rate > 0 and not peer.urgent else None
 
-    def _is_a_workers(self, line: Peer, said: dict[str, Any]) -> bool:
+    def _is_a_workers(self, peer: Peer, said: dict[str, Any]) -> bool:
         session = said.get("worker")
         worker = self._state.workers.get(session) if isinstance(session, int) else None
-        if worker is None or not worker.key or not secrets.compare_digest(worker.key, line.key):
+        if worker is None or not worker.key or not secrets.compare_digest(worker.key, peer.key):
             return False
-        line.main = worker
+        peer.main = worker
         return True
 
     def _enter(self, peer: Peer) -> None:
@@ -108,15 +114,17 @@ class Sessions:
             for other in [each for each in state.workers.values() if each.key == peer.key]:
                 self.end(other, "has connected again")
         if peer.main is not None:
-            if peer.main.line is not None:
-                self.end(peer.main.line, "has connected again")
-            peer.main.line = peer
+            before = getattr(peer.main, peer.role.value)
+            if before is not None:
+                self.end(before, "has connected again")
+            setattr(peer.main, peer.role.value, peer)
         state.peers[peer.id] = state.sessions(peer.role)[peer.session] = peer
         state.note(logging.INFO, "%s has joined", str(peer))
 
     def _has_place(self, peer: Peer, envelope: Envelope) -> bool:
         state, role = self._state, peer.role
-        limit = state.settings.max_clients if role is Role.CLIENT else state.settings.max_workers
+        setting = _LIMITS.get(role, "max_workers")
+        limit = getattr(state.settings, setting)
         if role is Role.CLIENT:
             current = sum(each.urgent == peer.urgent for each in state.clients.values())
             limit = URGENT_PLACES if peer.urgent else limit
@@ -125,7 +133,7 @@ class Sessions:
         if current < limit or (role is Role.WORKER and self._is_back(peer)):
             return True
         text = (
-            f"the broker serves {current} {role.value}s, its limit (max_{role.value}s={limit}); "
+            f"the broker serves {current} {role.value}s, its limit ({setting}={limit}); "
             "try again when one has left, release proxies that are not in use, or raise the limit"
         )
         state.refuse(peer.id, "pool-full", text, call=envelope.call, limit=limit, current=current)
@@ -197,10 +205,11 @@ class Sessions:
         del state.peers[peer.id]
         del state.sessions(peer.role)[peer.session]
         state.note(logging.INFO, "%s %s", str(peer), why)
-        if peer.line is not None:
-            self.end(peer.line, "has lost its worker")
-        if peer.main is not None and peer.main.line is peer:
-            peer.main.line = None
+        for each in (peer.line, peer.source):
+            if each is not None:
+                self.end(each, "has lost its worker")
+        if peer.main is not None and getattr(peer.main, peer.role.value) is peer:
+            setattr(peer.main, peer.role.value, None)
         self._has_left(peer, why, politely)
 
     def farewell(self) -> None:

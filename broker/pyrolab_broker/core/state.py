@@ -39,6 +39,8 @@ class State:
         self.workers: dict[int, Peer] = {}
         self.lines: dict[int, Peer] = {}
         self.watches: dict[int, Peer] = {}
+        self.viewers: dict[int, Peer] = {}
+        self.sources: dict[int, Peer] = {}
         self.services: dict[bytes, Service] = {}
         self.queued_bytes = 0
         self.names = NameTable(settings.max_names, self._keep_name)
@@ -77,6 +79,10 @@ class State:
                 return self.lines
             case Role.WATCH:
                 return self.watches
+            case Role.VIEWER:
+                return self.viewers
+            case Role.SOURCE:
+                return self.sources
 
     def _keep_name(self, name: str, value: Any) -> None:
         self.actions.append(Store("names", name, value))
