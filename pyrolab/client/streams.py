@@ -6,6 +6,7 @@ from typing import Any
 
 from pyrolab.client.reached import Reached
 from pyrolab.client.stream_subscription import StreamSubscription
+from pyrolab.streams.compression import require
 from pyrolab.streams.options import Options
 from pyrolab.streams.variants import Variant
 
@@ -38,9 +39,11 @@ class RemoteStream:
         `stride` (every n-th pixel) and `binning` (means of n × n pixels) make frames smaller, `every` and
         `max_rate` (frames/s) fewer. `compression`, used on the network only: "zstd" or "blosc2", exact, or
         "jpeg", lossy, with a `quality` to 100. `path` insists on "shared memory", "direct" or "relay".
-        Raises `ValueError` for what makes no sense, and what calls raise.
+        Raises `ValueError` for what makes no sense, `ImportError` if a library for `compression` is missing
+        at one of the ends, and what calls raise.
         """
         variant = Variant.of(region, stride, binning, compression, quality)
+        require(variant.compression)
         options = Options(policy, limit, every, max_rate, variant)
         return StreamSubscription(self._node, self._name, options, path)
 

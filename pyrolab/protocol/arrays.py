@@ -70,13 +70,14 @@ def _unpack_array(decoder: Decoder, payload: bytes) -> Array:
         raise ProtocolError(
             f"an array of shape {shape} and dtype {dtype} has {size} bytes, not {memory.nbytes}"
         )
-    array = _over(bytearray(memory) if decoder.writable else memory, dtype, shape)
+    array = over(bytearray(memory) if decoder.writable else memory, dtype, shape)
     array = array.reshape(shape, order="F" if order else "C")
     array.flags.writeable = decoder.writable
     return array
 
 
-def _over(memory: Any, dtype: np.dtype[Any], shape: list[int]) -> Array:
+def over(memory: Any, dtype: np.dtype[Any], shape: list[int]) -> Array:
+    """A flat array in the memory of that many bytes. Raises `ProtocolError` for text that is none."""
     if not len(memory):
         return _empty(dtype, shape)
     flat: Array = np.frombuffer(memory, dtype)
@@ -137,7 +138,7 @@ def _unpack_scalar(decoder: Decoder, payload: bytes) -> Any:
         raise ProtocolError(f"a scalar of dtype {dtype} has {dtype.itemsize} bytes, not {len(content)}")
     if dtype.kind != "V":
         return np.frombuffer(content, dtype)[0]
-    return _over(bytearray(content), dtype, [1])[0]  # a view; of its own memory, as any other scalar
+    return over(bytearray(content), dtype, [1])[0]  # a view; of its own memory, as any other scalar
 
 
 UNPACKING: dict[int, Unpacking] = {codes.NDARRAY: _unpack_array, codes.NUMPY_SCALAR: _unpack_scalar}

@@ -124,7 +124,7 @@ def _checked_encoding(encoding: Any) -> tuple[str, list[Any]]:
 
 
 def _over(memory: Any, dtype: np.dtype[Any], lengths: list[int]) -> Array:
-    return arrays._over(memory, dtype, lengths).reshape(lengths)
+    return arrays.over(memory, dtype, lengths).reshape(lengths)
 
 
 def _check_size(found: int, size: int) -> None:

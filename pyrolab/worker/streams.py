@@ -32,6 +32,7 @@ class Streams:
 
     def subscribe(self, owner: Any, step: Step, session: int, said: Any) -> dict[str, Any]:
         """The ticket for a new subscription, as plain values; `session` is 0 if `owner` belongs to nobody."""
+        from pyrolab.streams.compression import require
         from pyrolab.streams.options import Options
 
         if type(said) is not dict:
@@ -42,6 +43,10 @@ class Streams:
         if self.hub is None:
             raise DaemonError("the streams of an object can be had only where it is hosted")
         options = Options.from_data(said)
+        try:
+            require(options.variant.compression)
+        except ImportError as error:
+            raise ModuleNotFoundError(f"where the service runs, {error}") from None
         hub = self.hub()
         publisher: Publisher = getattr(owner, step)
         with self._lock:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from live import Process, bus, start_broker, start_worker
+from live import Process, bus
 from pyrolab.api import AsyncProxy, Proxy
 from pyrolab.errors import FramesLost, RemoteError, SerializeError
 from services.streams import image_of
@@ -383,84 +381,3 @@ def test_for_asyncio(stream_bus: Process) -> None:
             return numbers
 
     assert len(asyncio.run(watch())) == 10
-
-
-# -- recovery ---------------------------------------------------------------------------------------------
-
-
-def test_a_restarted_publisher_is_a_new_epoch(tmp_path: Any) -> None:
-    with start_broker() as broker:
-        worker = start_worker(broker.ready, "services.streams:Camera=camera")
-        with Proxy(f"PYRONAME:camera@localhost:{broker.ready}") as camera:
-            sub = camera.frames.subscribe("queue")
-            camera.snap(3, BIG)
-            first = [sub.get(timeout=10) for _ in range(3)]
-            worker.kill()
-            with start_worker(broker.ready, "services.streams:Camera=camera"):
-                got: list[Any] = []
-                reader = threading.Thread(target=lambda: got.append(sub.get(timeout=30)))
-                reader.start()
-                until(lambda: _subscribers(camera) == 1)
-                camera.snap(1, BIG)
-                reader.join(30)
-                assert got[0].epoch != first[0].epoch
-                assert got[0].sequence == 1
-                assert sub.interruptions >= 1
-                assert (sub.delivered, sub.dropped) == (4, 0)
-                assert all(np.array_equal(each.array, image_of(each.sequence, BIG)) for each in first)
-                sub.close()
-        worker.end()
-
-
-def _subscribers(camera: Any) -> int:
-    try:
-        return int(camera.subscribers())
-    except ConnectionError:
-        return -1
-
-
-def test_streams_go_on_while_the_broker_is_away() -> None:
-    with (
-        start_broker() as broker,
-        start_worker(broker.ready, "services.streams:Camera=camera"),
-        Proxy(f"PYRONAME:camera@localhost:{broker.ready}") as camera,
-        camera.frames.subscribe("lossless") as sub,
-    ):
-        camera.run(0.005, BIG)
-        before = sub.get(timeout=10).sequence
-        broker.kill()
-        got = [sub.get(timeout=10).sequence for _ in range(100)]
-        assert got == list(range(before + 1, before + 101))
-        assert sub.interruptions == 0
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_a_killed_subscriber_is_forgotten_and_leaves_nothing(
-    camera: Any, stream_bus: Process, path: str
-) -> None:
-    watcher = Process("-m", "processes.watcher", f"localhost:{stream_bus.ready}", "lossless", path)
-    camera.run(0.001, BIG)
-    watcher.read_line()
-    assert camera.subscribers() == 1
-    watcher.kill()
-    until(lambda: camera.subscribers() == 0)
-    newest = camera.published()
-    until(lambda: camera.published() > newest + 20)  # nothing waits for it any longer
-    watcher.end()
-
-
-def test_a_stopped_subscriber_disturbs_nobody(camera: Any, stream_bus: Process) -> None:
-    with Process("-m", "processes.watcher", f"localhost:{stream_bus.ready}", "queue", "-") as watcher:
-        camera.run(0.001, BIG)
-        watcher.read_line()
-        os.kill(watcher.pid, signal.SIGSTOP)
-        try:
-            with camera.frames.subscribe("lossless") as sub:
-                for _ in range(500):
-                    frame = sub.get(timeout=10)
-                    assert np.array_equal(frame.array, image_of(frame.sequence, BIG))
-        finally:
-            os.kill(watcher.pid, signal.SIGCONT)
-        said = int(watcher.read_line())
-        assert int(watcher.read_line()) > said
-        camera.rest()

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pyrolab.api import Stream, behavior, expose
+from pyrolab.api import Stream, behavior, expose, urgent
 
 
 def image_of(number: int, shape: tuple[int, ...] = (64, 64), dtype: str = "uint16") -> np.ndarray[Any, Any]:
@@ -33,6 +33,7 @@ class Camera:
         self._taken = 0
         self._exposure_ms = 20.0
         self._ending = threading.Event()
+        self._hangs, self._let_go = threading.Event(), threading.Event()
 
     @property
     def exposure_ms(self) -> float:
@@ -110,6 +111,24 @@ class Camera:
         """How many frames there were."""
         return int(getattr(self, stream).published)
 
+    @property
+    @urgent
+    def hanging(self) -> bool:
+        """Whether `hang` runs."""
+        return self._hangs.is_set()
+
+    def hang(self) -> None:
+        """Be busy until `let_go` is called."""
+        self._let_go.clear()
+        self._hangs.set()
+        self._let_go.wait(30)
+        self._hangs.clear()
+
+    @urgent
+    def let_go(self) -> None:
+        """End `hang`."""
+        self._let_go.set()
+
     def process_id(self) -> int:
         """The process that it runs in."""
         return os.getpid()
@@ -117,6 +136,25 @@ class Camera:
     def die(self) -> None:
         """End at once, as by a power cut."""
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+@expose
+@behavior(instance_mode="percall")
+class PerCall:
+    """It lives for one call."""
+
+    frames = Stream()
+
+
+@expose
+class Session:
+    """Each client has its own."""
+
+    frames = Stream()
+
+    def snap(self) -> int:
+        """Publish something."""
+        return int(self.frames.publish(1))
 
 
 @expose
