@@ -1,6 +1,7 @@
 """`python -m processes.broker PORT SETTINGS`: a broker that prints its port.
 
-Besides the broker's settings there may be `storage`, a path, and `open_files`, how many it may have open.
+Besides the broker's settings there may be `storage`, a path, `open_files`, how many it may have open,
+and `host`, where it listens.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ def main() -> None:
     prepare()
     settings = ast.literal_eval(sys.argv[2])
     more: dict[str, Any] = {"storage": Path(settings.pop("storage"))} if "storage" in settings else {}
+    if "host" in settings:
+        more["host"] = settings.pop("host")
     if "open_files" in settings:
         _limit_open_files(settings.pop("open_files"))
     with Broker(port=int(sys.argv[1]), settings=BrokerSettings(**settings), **more) as broker:

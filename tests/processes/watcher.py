@@ -10,9 +10,11 @@ from pyrolab.api import Proxy
 from services.streams import image_of
 
 nameserver, policy, path = sys.argv[1:4]
-with Proxy(f"PYRONAME:camera@{nameserver}") as camera:
-    with camera.frames.subscribe(policy, path=None if path == "-" else path) as frames:
-        print("ready", flush=True)
-        for frame in frames:
-            assert np.array_equal(frame.array, image_of(frame.sequence, frame.array.shape))
-            print(frame.sequence, flush=True)
+with (
+    Proxy(f"PYRONAME:camera@{nameserver}") as camera,
+    camera.frames.subscribe(policy, path=None if path == "-" else path) as frames,
+):
+    print("ready", flush=True)
+    for frame in frames:
+        assert np.array_equal(frame.array, image_of(frame.sequence, frame.array.shape))
+        print(frame.sequence, flush=True)

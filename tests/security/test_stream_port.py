@@ -66,7 +66,8 @@ def test_nobody_gets_a_frame_without_a_ticket(camera: Any) -> None:
     with at_the_port_of(ticket(camera)) as peer:
         for secret in (b"", bytes(16), b"x" * 16, "text", None, [1], 5):
             assert peer.ask(Kind.ATTACH, {"ticket": secret}).code == "denied"
-        for body in (b"", b"\xc1", b"\x91" * 4000, [], {}, {"tickets": b"x"}):
+        bodies: list[Any] = [b"", b"\xc1", b"\x91" * 4000, [], {}, {"tickets": b"x"}]
+        for body in bodies:
             assert peer.ask(Kind.ATTACH, body).code == "denied"
         peer.send(Kind.CREDIT, number=1000)
         peer.send(Kind.DETACH)
