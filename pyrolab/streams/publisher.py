@@ -167,11 +167,12 @@ class Publisher:
         """Wait until everybody who must not lose a frame can take one, if this publisher may wait."""
         if not self._has_waiting_room():
             return
+        began = time.monotonic()
         with self.lock:
             while not self._closed and (full := [each for each in self._feeds if _holds_up(each)]):
                 now = time.monotonic()
                 for feed in full:
-                    if now - feed.progress_at > self.patience_s:
+                    if now - max(feed.progress_at, began) > self.patience_s:
                         feed.waits = False  # the next frame breaks it
                         text = "%s: a lossless subscriber has taken nothing for %g s, and loses frames now"
                         log.warning(text, self.name, self.patience_s)

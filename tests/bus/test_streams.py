@@ -228,6 +228,16 @@ def test_one_that_never_reads_does_not_stop_the_camera(camera: Any, stream_bus: 
                 pass
 
 
+def test_patience_is_for_those_who_take_nothing_not_for_a_source_that_was_idle(camera: Any) -> None:
+    with camera.patient.subscribe("lossless") as sub:
+        time.sleep(0.5)  # longer than the publisher would wait
+        reader = threading.Thread(target=lambda: [sub.get(timeout=20) for _ in range(100)])
+        reader.start()
+        camera.snap(100, BIG, stream="patient")
+        reader.join(20)
+        assert (sub.delivered, sub.dropped) == (100, 0)
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_every_and_max_rate_leave_frames_out_and_say_so(camera: Any, path: str) -> None:
     with camera.frames.subscribe("lossless", every=3, path=path) as sub:
