@@ -23,6 +23,7 @@ from zmq.utils.monitor import recv_monitor_message
 from pyrolab.errors import CommunicationError, SecurityError
 from pyrolab.link.clock import clock_s
 from pyrolab.link.frames import receive_message, send_frames
+from pyrolab.link.sockets import set_listening
 from pyrolab.protocol.envelope import Kind
 from pyrolab.protocol.names import DEFAULT_HOST, DEFAULT_PORT, Location
 from pyrolab_broker.core.core import Core
@@ -49,9 +50,6 @@ log = logging.getLogger("pyrolab.broker")
 
 #: How long the loop sleeps at most when nothing is due, and while something is due soon.
 _IDLE_MS, _SOON_MS = 250, 10
-#: A non-empty ZAP domain makes libzmq refuse peers that do not speak ZMTP 3 (HTTP, port scanners).
-_ZAP_DOMAIN = b"pyrolab"
-_HANDSHAKE_MS = 3000
 _FD_BYTES = 8
 _KIND_AT = 5
 
@@ -93,16 +91,10 @@ class Broker:
         self._watch = self._watch_transport()
 
     def _set_options(self, router: zmq.Socket[bytes], host: str) -> None:
-        router.setsockopt(zmq.ZAP_DOMAIN, _ZAP_DOMAIN)
-        router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        settings = self.settings
+        set_listening(router, host, settings.wire.frame_bytes, settings.heartbeat_s, settings.silence_s)
         router.setsockopt(zmq.LINGER, 500)
-        router.setsockopt(zmq.MAXMSGSIZE, self.settings.wire.frame_bytes)
-        router.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
-        # Heartbeats of ZMTP on the binding side only: on the connecting side they can abort a process.
-        router.setsockopt(zmq.HEARTBEAT_IVL, int(self.settings.heartbeat_s * 1000))
-        router.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(self.settings.silence_s * 1000))
         router.setsockopt(zmq.RCVTIMEO, self._timeout_ms)
-        router.setsockopt(zmq.IPV6, int(":" in host))
 
     def _bind(self, host: str, port: int) -> Location:
         where = Location("127.0.0.1" if host == "localhost" else host, port)

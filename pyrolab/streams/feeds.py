@@ -14,7 +14,7 @@ from pyrolab.streams.options import DEFAULT_LIMIT, Options
 #: Bytes on their way to one subscriber; a larger frame goes alone.
 WINDOW_BYTES = 32 << 20
 #: Credit that a subscriber may have, and frames in shared memory that it may hold.
-MAX_CREDIT, MAX_HELD = 4096, 64
+MOST_CREDIT, MOST_HELD = 4096, 64
 
 
 class Feed:
@@ -85,7 +85,7 @@ class Feed:
 
     def grant(self, credit: int, now: float) -> None:
         """The subscriber takes so many more; as many of those sent before have been taken."""
-        self._credit = min(self._credit + credit, MAX_CREDIT)
+        self._credit = min(self._credit + credit, MOST_CREDIT)
         for _ in range(min(credit, len(self._sizes))):
             self._in_flight -= self._sizes.popleft()
         self.progress_at = now
@@ -100,7 +100,7 @@ class Feed:
         return bool(self._pending) and self._may_send(self._pending[0][0])
 
     def _may_send(self, frame: Frame) -> bool:
-        if self._credit <= 0 or len(self.held) >= MAX_HELD:
+        if self._credit <= 0 or len(self.held) >= MOST_HELD:
             return False
         return not self._sizes or self._in_flight + frame.nbytes <= WINDOW_BYTES
 
