@@ -13,8 +13,10 @@ from pyrolab.streams.options import DEFAULT_LIMIT, Options
 
 #: Bytes on their way to one subscriber; a larger frame goes alone.
 WINDOW_BYTES = 32 << 20
-#: Credit that a subscriber may have, and frames in shared memory that it may hold.
-MOST_CREDIT, MOST_HELD = 4096, 64
+#: Credit that a subscriber may have.
+MOST_CREDIT = 4096
+#: Frames in blocks that may be on their way to one subscriber, and that it may hold: each has a descriptor.
+MOST_BLOCKS, MOST_HELD = 32, 64
 
 
 class Feed:
@@ -101,6 +103,8 @@ class Feed:
 
     def _may_send(self, frame: Frame) -> bool:
         if self._credit <= 0 or len(self.held) >= MOST_HELD:
+            return False
+        if frame.block is not None and len(self._sizes) >= MOST_BLOCKS:
             return False
         return not self._sizes or self._in_flight + frame.nbytes <= WINDOW_BYTES
 

@@ -15,8 +15,8 @@ from pyrolab.streams.compression import encode
 from pyrolab.streams.pool import Block
 from pyrolab.streams.variants import Variant
 
-#: From this size on, the bytes of an array are kept in a block of the pool.
-BLOCK_BYTES = 4096
+#: From this size on, the bytes of an array are kept in a block of the pool; below, copying costs less.
+BLOCK_BYTES = 65536
 _ARRAY_OF_3 = b"\x93"
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -91,7 +91,7 @@ def test_a_publisher_that_waits_goes_on_when_the_subscriber_has_left() -> None:
 def test_whoever_keeps_the_slot_can_change_nothing_afterwards() -> None:
     publisher = Microscope().frames
     publisher.add(Feed(Options("latest"), 2, False, False), lambda: None)
-    with publisher.slot((64, 64), np.uint16) as out:
+    with publisher.slot((256, 256), np.uint16) as out:
         out[:] = 7
     with pytest.raises(ValueError, match="read-only"):
         out[0, 0] = 8
