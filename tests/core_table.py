@@ -11,6 +11,7 @@ from pyrolab.protocol.envelope import NO_DEADLINE, Envelope, Kind, pack, parse
 from pyrolab.protocol.interface import Interface
 from pyrolab_broker.core.core import Core
 from pyrolab_broker.core.events import Action, Event, Received, Send, Suspected, Tick, Unreachable
+from pyrolab_broker.core.peers import Role
 from pyrolab_broker.settings import BrokerSettings
 
 
@@ -171,9 +172,9 @@ class Table:
             running += len(worker.running)
         assert state.queued_bytes >= 0
         assert waiting or state.queued_bytes == 0
-        sessions = (state.clients, state.workers, state.lines, state.watches)
-        assert len(state.peers) == sum(map(len, sessions))
+        assert len(state.peers) == sum(len(state.sessions(role)) for role in Role)
         self._check_topics()
+        self._check_relay()
 
     def _check_topics(self) -> None:
         state = self.core.state
@@ -191,6 +192,20 @@ class Table:
                     assert state.peers[peer_id] is state.clients[client.session] is client
                     held.add((peer_id, service.object_id, topic))
         assert joined == held
+
+    def _check_relay(self) -> None:
+        state = self.core.state
+        for source in state.sources.values():
+            assert source.main is not None
+            assert state.workers[source.main.session].source is source
+        watched = {(v, s) for s, source in state.sources.items() for v in source.attached}
+        watching = {(v, s) for v, viewer in state.viewers.items() for s in viewer.attached}
+        assert watched == watching
+        for v, s in watched:
+            assert state.sources[s].attached[v] is state.viewers[v]
+            assert state.viewers[v].attached[s] is state.sources[s]
+        others = [peer for peer in state.peers.values() if peer.role not in (Role.VIEWER, Role.SOURCE)]
+        assert not any(peer.attached for peer in others)
 
 
 def _received(peer: str, kind: int, body: Any = None, **fields: Any) -> Received:

@@ -111,6 +111,7 @@ class LimitsConfiguration(Section):
     """
 
     max_workers: Count = BrokerSettings.max_workers
+    max_viewers: Count = BrokerSettings.max_viewers
     max_services: Count = BrokerSettings.max_services
     max_names: Count = BrokerSettings.max_names
     queue_per_service: Count = BrokerSettings.queue_per_service

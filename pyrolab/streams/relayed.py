@@ -75,7 +75,7 @@ class RelayRoad:
     ) -> None:
         session = envelope.session
         viewer = self.viewers.get(session)
-        if envelope.kind == Kind.BYE:
+        if envelope.kind == Kind.BYE or (envelope.kind == Kind.REFUSED and not session):
             raise ConnectionClosedError("the broker has ended the relay")
         if envelope.kind in (Kind.ENDED, Kind.REFUSED):
             if viewer is not None:

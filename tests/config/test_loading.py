@@ -178,6 +178,7 @@ def test_a_program_gets_the_same_checks() -> None:
 
 LIMITS = """
 max_workers: 1
+max_viewers: 18
 max_services: 2
 max_names: 3
 queue_per_service: 4
@@ -198,7 +199,7 @@ def test_all_limits_of_a_broker_can_be_set() -> None:
     limits = LimitsConfiguration.from_yaml(LIMITS)
     settings = NameServerConfiguration(limits=limits, max_clients=17, insecure=True).broker_settings
     assert settings == BrokerSettings(
-        *(17, 1, 2, 3, 4, 5, 6, 7, 8.5, 9, 0.5, 10, 11),
+        *(17, 1, 18, 2, 3, 4, 5, 6, 7, 8.5, 9, 0.5, 10, 11),
         services={"camera*": ServiceLimits(12, 13), "laser": ServiceLimits(None, 1)},
         clients={"ana@*": ClientLimits(14, 15, 16), "*": ClientLimits()},
         insecure=True,

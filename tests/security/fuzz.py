@@ -11,6 +11,7 @@ import random
 import sys
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +26,7 @@ import zmq
 from live import Process, bus
 from pyrolab.protocol import codec
 from pyrolab.protocol.envelope import Kind, pack, parse
-from security.mutation import Frames, Mutator, seeds
+from security.mutation import Frames, Mutator, aimed_at, seeds
 from security.peers import Peer, object_id, undisturbed
 
 #: After so many messages a peer leaves: one of them may have used up all call numbers of its session.
@@ -36,12 +37,52 @@ _LAST = 2**64 - 2
 GROWTH_BYTES = 96 << 20
 
 
+#: What tells the workers of `Company` from others.
+_KEYS = (b"the key of the source that is honest", b"the key of the source that attacks")
+
+
+class Company:
+    """Those at the other end of the relay, who are honest: a source for viewers, and a viewer for sources."""
+
+    def __init__(self, port: str) -> None:
+        self._workers = [Peer(port, "worker", key=key) for key in _KEYS]
+        self._source = Peer(port, "source", worker=self._workers[0].session, key=_KEYS[0])
+        self._viewer = Peer(port, "viewer")
+        self.heard = 0
+
+    def about(self, role: str) -> dict[str, Any]:
+        """What the HELLO of an attacker says besides its role."""
+        return {"worker": self._workers[1].session, "key": _KEYS[1]} if role == "source" else {}
+
+    def meet(self, role: str, session: int) -> list[Frames]:
+        """What the attacker of this role and session has to say to us."""
+        if role == "source":
+            self._viewer.send(Kind.ATTACH, b"\x80", target=b"%016x" % session)
+            return aimed_at(self._viewer.session, seeds(role))
+        return aimed_at(self._source.session, seeds(role)) if role == "viewer" else seeds(role)
+
+    def read(self) -> None:
+        """Take what has come: to the viewer nothing that is not addressed to it."""
+        while self._source.poll(0):
+            self.heard += parse(self._source.receive_frames()[0]).kind != Kind.PONG
+        while self._viewer.poll(0):
+            envelope = parse(self._viewer.receive_frames()[0])
+            assert envelope.session == self._viewer.session
+            self.heard += envelope.kind != Kind.PONG
+
+    def close(self) -> None:
+        for each in (self._source, self._viewer, *self._workers):
+            each.close()
+
+
 class Attacker:
     """A peer that sends changed messages and reads what it hears."""
 
-    def __init__(self, port: str, role: str, mutator: Mutator, more: list[Frames]) -> None:
-        self._peer = Peer(port, role)
-        self._valid = seeds(role) + more
+    def __init__(
+        self, port: str, role: str, mutator: Mutator, company: Company, more: Sequence[Frames]
+    ) -> None:
+        self._peer = Peer(port, role, **company.about(role))
+        self._valid = [*company.meet(role, self._peer.session), *more]
         self._mutator = mutator
         self._call = 0
         self.heard = 0
@@ -91,18 +132,22 @@ def calls_to(target: bytes) -> list[Frames]:
 
 
 def attack(broker: Process, messages: int, seed: int) -> int:
-    """Send so many changed messages as clients, workers and watches; how many answers came."""
+    """Send so many changed messages as everybody that there can be; how many answers came."""
     mutator, chance = Mutator(seed), random.Random(seed)
-    more = {"client": calls_to(object_id(broker.ready, "bench")), "worker": [], "watch": []}
+    calls = calls_to(object_id(broker.ready, "bench"))
+    company = Company(broker.ready)
     heard = sent = 0
     while sent < messages:
-        role = chance.choice(("client", "client", "worker", "watch"))
-        attacker = Attacker(broker.ready, role, mutator, more[role])
+        role = chance.choice(("client", "client", "worker", "watch", "viewer", "source"))
+        attacker = Attacker(broker.ready, role, mutator, company, calls if role == "client" else [])
         for _ in range(min(_STAY, messages - sent)):
             attacker.send()
             sent += 1
         attacker.leave()
+        company.read()
         heard += attacker.heard
+    assert company.heard > messages // 100, "hardly anything went by the relay"
+    company.close()
     return heard
 
 

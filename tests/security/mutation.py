@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable, Sequence
 
@@ -15,13 +16,26 @@ _EXTREMES = (0, 1, 127, 128, 255, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2*
 _FIELDS = ((0, 4), (4, 1), (5, 1), (6, 1), (7, 1), (8, 8), (16, 8), (24, 8), (32, 4), (36, 4), (40, 8))
 _OPENINGS = (b"\x91", b"\x81\xa1x", b"\xdc\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc7\x03\x20")
 _TARGETS = (b"", b"Pyro.NameServer", b"\xff" * 255, b"PYRONAME:", b"PYROMETA:,,", b"a b@")
-_KINDS = (1, 3, 4, 6, 16, 17, 18, 32, 33, 34, 35, 40, 43, 44, 45, 48, 49, 50, 51, 52, 53)
+_KINDS = (1, 3, 4, 6, 16, 17, 18, 32, 33, 34, 35, 40, 43, 44, 45, 48, 49, 50, 51, 52, 53, 56, 57, 58, 59, 60)
+#: A session as a target.
+_TARGET_BYTES = 16
 
 
+@functools.cache
 def seeds(sender: str) -> list[Frames]:
     """What one side says in the golden conversation, but for what stops everything, as it should."""
     said = [each for each in transcript() if each.sender == sender and each.name != "call-emergency-stop"]
     return [[each.header, *each.frames] for each in said]
+
+
+def aimed_at(session: int, messages: Sequence[Frames]) -> list[Frames]:
+    """What sources and viewers say to each other, said to this one."""
+    target = b"%016x" % session
+    sizes = (HEADER_BYTES, HEADER_BYTES + _TARGET_BYTES)
+    assert {len(header) for header, *_ in messages} == set(sizes)
+    return [
+        [header[:HEADER_BYTES] + target[: len(header) - HEADER_BYTES], *rest] for header, *rest in messages
+    ]
 
 
 class Mutator:

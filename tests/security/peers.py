@@ -33,9 +33,9 @@ class Heard(NamedTuple):
 
 
 class Peer:
-    """A DEALER at a broker; with a `role` it has said HELLO."""
+    """A DEALER at a broker; with a `role` it has said HELLO, and `about` in it."""
 
-    def __init__(self, port: str | int, role: str | None = None) -> None:
+    def __init__(self, port: str | int, role: str | None = None, **about: Any) -> None:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
@@ -45,7 +45,7 @@ class Peer:
         #: The broker's clock as last heard.
         self.stamp = 0
         if role is not None:
-            self.send(Kind.HELLO, {"role": role}, stamp=1)
+            self.send(Kind.HELLO, {"role": role, **about}, stamp=1)
             envelope, _ = self.receive()
             assert envelope.kind == Kind.WELCOME, envelope
             self.session = envelope.session

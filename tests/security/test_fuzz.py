@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections import Counter
 
 import pytest
 
@@ -12,11 +13,14 @@ from live import Process
 from pyrolab.protocol.envelope import HEADER_BYTES, Kind, check_frames, parse
 from pyrolab_broker.core.events import Received, Send
 from security.fuzz import GROWTH_BYTES, attack
-from security.mutation import Mutator, seeds
+from security.mutation import Frames, Mutator, aimed_at, seeds
 from security.peers import undisturbed
 
 #: New at each run, so that each run looks somewhere new; set PYROLAB_FUZZ_SEED to repeat one.
 SEED = int(os.environ.get("PYROLAB_FUZZ_SEED", random.SystemRandom().randrange(2**32)))
+
+KEY = bytes(range(16))
+RELAYED = {Kind.ATTACH, Kind.CREDIT, Kind.DETACH, Kind.FRAME, Kind.TALLY}
 
 
 def test_a_broker_serves_on_while_it_is_sent_changed_messages(attacked: Process) -> None:
@@ -37,10 +41,12 @@ def test_the_core_takes_any_message_and_says_only_what_is_allowed(part: int) -> 
         "worker": seeds("worker"),
         "nobody": seeds("client"),
     }
-    calls = dict.fromkeys(valid, 0)
+    calls = Counter[str]()
+    passed = 0
     for _ in range(1500):
         table.join("ana", "ben")
-        table.join("worker", role="worker")
+        table.join("worker", role="worker", key=KEY)
+        _join_relay(table, valid)
         name = chance.choice(tuple(valid))
         calls[name] += 1
         session = table.sessions[chance.choice(tuple(table.sessions))] if chance.random() < 0.5 else 0
@@ -51,5 +57,17 @@ def test_the_core_takes_any_message_and_says_only_what_is_allowed(part: int) -> 
                 check_frames(sent, action.frames[1:])
                 assert len(action.frames[0]) >= HEADER_BYTES
                 assert sent.kind in set(Kind)
+                passed += sent.kind in RELAYED
         table.tick(chance.choice((0, 0.01, 1)))
         table.check()
+    assert passed > 50
+
+
+def _join_relay(table: Table, valid: dict[str, list[Frames]]) -> None:
+    """Have a source and a viewer who know each other, as changed messages may end either."""
+    table.join("viewer", role="viewer")
+    table.join("source", role="source", key=KEY, worker=table.sessions["worker"])
+    target = b"%016x" % table.sessions["source"]
+    table.message("viewer", Kind.ATTACH, b"\x80", target=target)
+    valid["viewer"] = aimed_at(table.sessions["source"], seeds("viewer"))
+    valid["source"] = aimed_at(table.sessions["viewer"], seeds("source"))

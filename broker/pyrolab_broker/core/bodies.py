@@ -39,3 +39,11 @@ def session_in(target: bytes) -> int | None:
     if len(target) != _SESSION_DIGITS or target.translate(None, _HEXADECIMAL):
         return None
     return int(target, 16)
+
+
+def sessions_in(target: bytes) -> list[int]:
+    """The sessions that a target states, each once, in their order; none if it is not just their digits."""
+    if len(target) % _SESSION_DIGITS or target.translate(None, _HEXADECIMAL):
+        return []
+    starts = range(0, len(target), _SESSION_DIGITS)
+    return list(dict.fromkeys(int(target[start : start + _SESSION_DIGITS], 16) for start in starts))

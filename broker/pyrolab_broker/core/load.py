@@ -28,6 +28,8 @@ class Load:
             "clients": len(state.clients),
             "max_clients": state.settings.max_clients,
             "workers": len(state.workers),
+            "viewers": len(state.viewers),
+            "max_viewers": state.settings.max_viewers,
             "queued_bytes": state.queued_bytes,
             "stopped": self._stops.shown(),
             "services": {

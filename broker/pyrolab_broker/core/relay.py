@@ -1,24 +1,25 @@
 """Frames by way of the broker: between the source of a worker's streams and viewers that cannot reach it.
 
-The broker copies what a source sends to each viewer that it names, and reads none of it. How much is on its
-way is between those two, who give each other credit. `Peer.attached` of both sides is changed here alone.
+The broker sends what a source says to each viewer that it names, always the same frames, and reads none of
+them. How much is on its way is between those two, who give each other credit.
 """
 
 from __future__ import annotations
 
 from pyrolab.protocol.envelope import NO_DEADLINE, Envelope, Kind, pack
-from pyrolab_broker.core.bodies import session_in
+from pyrolab_broker.core.bodies import session_in, sessions_in
 from pyrolab_broker.core.events import Frame, make_send
 from pyrolab_broker.core.peers import Peer
 from pyrolab_broker.core.state import State
 
-_DIGITS = 16
-#: Viewers that may get one message.
+#: Viewers that may get one message: more do not fit into a target.
 MAX_RECEIVERS = 15
+#: What a viewer says to a source is small.
+MAX_REQUEST_BYTES = 65536
 
 
 class Relay:
-    """Who watches what through the broker."""
+    """Who watches what through the broker: `Peer.attached` of both sides is changed here alone."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -28,30 +29,36 @@ class Relay:
         session = session_in(envelope.target)
         source = None if session is None else self._state.sources.get(session)
         if source is None:
-            text = "no worker has this source of streams; subscribe again"
-            self._state.refuse(viewer.id, "gone", text, viewer.session, envelope.call)
-            return
-        source.attached[viewer.session] = viewer
-        viewer.attached[source.session] = source
-        self._pass_on(source, viewer.session, envelope, frames)
+            self._state.refuse(viewer.id, "gone", _NO_SOURCE, viewer.session, envelope.call)
+        elif self._is_small(viewer, envelope, frames):
+            source.attached[viewer.session] = viewer
+            viewer.attached[source.session] = source
+            self._pass_on(source, viewer.session, envelope, frames)
+
+    def _is_small(self, viewer: Peer, envelope: Envelope, frames: list[Frame]) -> bool:
+        size = sum(map(len, frames))
+        if size <= MAX_REQUEST_BYTES:
+            return True
+        text = f"the message has {size} bytes; what a viewer says to a source has {MAX_REQUEST_BYTES} at most"
+        self._state.refuse(viewer.id, "protocol", text, viewer.session, envelope.call)
+        return False
 
     def to_viewers(self, source: Peer, envelope: Envelope, frames: list[Frame]) -> None:
         """A source speaks to some of its viewers, all of whom get the same."""
-        target = envelope.target
-        places = range(0, len(target), _DIGITS)
-        sessions = [session_in(target[place : place + _DIGITS]) for place in places]
-        if not sessions or None in sessions:
-            text = f"a source names 1 to {MAX_RECEIVERS} viewers, each by 16 hexadecimal digits"
-            self._state.refuse(source.id, "protocol", text, source.session, envelope.call)
-            return
-        for session in dict.fromkeys(sessions):
-            assert session is not None
+        sessions = sessions_in(envelope.target)
+        if not sessions:
+            self._state.refuse(source.id, "protocol", _NO_VIEWERS, source.session, envelope.call)
+        for session in sessions:
             viewer = source.attached.get(session)
             if viewer is not None:
                 self._pass_on(viewer, session, envelope, frames)
             elif envelope.kind != Kind.REFUSED:  # which must not be answered
-                text = "no viewer of this session has come to this source, or it has left"
-                self._state.refuse(source.id, "gone", text, session, envelope.call)
+                self._is_no_viewer(source, session, envelope)
+
+    def _is_no_viewer(self, source: Peer, session: int, envelope: Envelope) -> None:
+        is_here = session in self._state.viewers
+        code, text = ("denied", _NOT_ITS_OWN) if is_here else ("gone", _NO_VIEWER)
+        self._state.refuse(source.id, code, text, session, envelope.call)
 
     def _pass_on(self, to: Peer, session: int, envelope: Envelope, frames: list[Frame]) -> None:
         header = pack(
@@ -80,3 +87,9 @@ class Relay:
             del viewer.attached[source.session]
             self._state.send(viewer.id, Kind.ENDED, session=viewer.session, target=b"%016x" % source.session)
         source.attached.clear()
+
+
+_NO_SOURCE = "no worker has this source of streams; it may have left: subscribe again"
+_NO_VIEWERS = f"a source names 1 to {MAX_RECEIVERS} viewers, each by 16 hexadecimal digits"
+_NO_VIEWER = "no viewer has this session; it may have left"
+_NOT_ITS_OWN = "this viewer has not come to this source; a source reaches those only that have"

@@ -34,8 +34,13 @@ URGENT_PLACES = 32
 
 #: Further connections of a worker; of each it has one, as the `Peer`'s attribute of this name.
 _OF_A_WORKER = (Role.LINE, Role.SOURCE)
-#: The settings that limit how many of a role there are, if it is not as many as workers.
-_LIMITS = {Role.CLIENT: "max_clients", Role.VIEWER: "max_viewers"}
+#: The setting that limits how many of a role there are, and what makes room.
+_LIMITS = {
+    Role.CLIENT: ("max_clients", "release proxies"),
+    Role.VIEWER: ("max_viewers", "close subscriptions"),
+    Role.WORKER: ("max_workers", "end workers"),
+    Role.WATCH: ("max_workers", "end supervisors"),
+}
 
 
 #: Told that a peer has gone: why, and whether it said so itself.
@@ -116,14 +121,16 @@ class Sessions:
         if peer.main is not None:
             before = getattr(peer.main, peer.role.value)
             if before is not None:
-                self.end(before, "has connected again")
+                self._send_away(before, "has connected again")
             setattr(peer.main, peer.role.value, peer)
         state.peers[peer.id] = state.sessions(peer.role)[peer.session] = peer
         state.note(logging.INFO, "%s has joined", str(peer))
 
     def _has_place(self, peer: Peer, envelope: Envelope) -> bool:
         state, role = self._state, peer.role
-        setting = _LIMITS.get(role, "max_workers")
+        if role in _OF_A_WORKER:  # there are no more of them than workers, who have been counted
+            return True
+        setting, remedy = _LIMITS[role]
         limit = getattr(state.settings, setting)
         if role is Role.CLIENT:
             current = sum(each.urgent == peer.urgent for each in state.clients.values())
@@ -134,7 +141,7 @@ class Sessions:
             return True
         text = (
             f"the broker serves {current} {role.value}s, its limit ({setting}={limit}); "
-            "try again when one has left, release proxies that are not in use, or raise the limit"
+            f"try again when one has left, {remedy} that are not in use, or raise the limit"
         )
         state.refuse(peer.id, "pool-full", text, call=envelope.call, limit=limit, current=current)
         state.note(logging.WARNING, "a %s was turned away: the limit is %d", role.value, limit)
@@ -207,10 +214,16 @@ class Sessions:
         state.note(logging.INFO, "%s %s", str(peer), why)
         for each in (peer.line, peer.source):
             if each is not None:
-                self.end(each, "has lost its worker")
+                self._send_away(each, "has lost its worker")
         if peer.main is not None and getattr(peer.main, peer.role.value) is peer:
             setattr(peer.main, peer.role.value, None)
         self._has_left(peer, why, politely)
+
+    def _send_away(self, peer: Peer, why: str) -> None:
+        """End a further connection of a worker. A line follows its worker; a source has to be told."""
+        self.end(peer, why)
+        if peer.role is Role.SOURCE:
+            self._state.send(peer.id, Kind.BYE, session=peer.session)
 
     def farewell(self) -> None:
         """Tell everybody that the broker ends."""
