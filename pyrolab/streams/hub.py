@@ -28,13 +28,12 @@ from pyrolab.streams.feeds import Feed
 from pyrolab.streams.options import Options, Ticket, as_mapping
 from pyrolab.streams.publisher import Publisher
 from pyrolab.streams.relayed import RelayRoad
+from pyrolab.streams.tickets import Tickets
 from pyrolab.streams.viewers import DirectRoad, Header, Viewer, refusal_body
 from pyrolab.streams.workshop import Workshop
 
 log = logging.getLogger("pyrolab.streams")
 
-#: How long a ticket is good for, and how many may be waiting.
-TICKET_S, MAX_TICKETS = 30.0, 1000
 #: What a viewer sends is small.
 _MAX_REQUEST_BYTES = 65536
 _HEARTBEAT_S, _SILENCE_S = 2.0, 7.0
@@ -52,8 +51,8 @@ class Hub:
     def __init__(self, location: Location, name: str, about: Callable[[], dict[str, Any]]) -> None:
         self._location = location
         self._relay = RelayRoad(location, name, about)
-        self._lock = threading.Lock()
-        self._tickets: dict[bytes, tuple[Publisher, Options, float]] = {}
+        self._starting = threading.Lock()
+        self._tickets = Tickets()
         self._roused: deque[Viewer] = deque()
         self._tasks: deque[Callable[[], object]] = deque()
         self._direct: dict[bytes, Viewer] = {}
@@ -69,26 +68,14 @@ class Hub:
     def admit(self, publisher: Publisher, options: Options, relayed: bool) -> Ticket:
         """A ticket for a new subscriber of `publisher`; with `relayed`, for one that comes by the broker."""
         self._start()
-        secret = secrets.token_bytes(16)
-        with self._lock:
-            self._forget_old_tickets()
-            self._tickets[secret] = (publisher, options, time.monotonic() + TICKET_S)
+        secret = self._tickets.issue(publisher, options)
         relay = self._relay_session() if relayed else 0
         probe = self._probe.reference if self._probe is not None else None
         return Ticket(secret, self._endpoint, memory.here(), probe, relay)
 
-    def _forget_old_tickets(self) -> None:
-        now = time.monotonic()
-        for secret in [each for each, (_, _, until) in self._tickets.items() if until < now]:
-            del self._tickets[secret]
-        while len(self._tickets) >= MAX_TICKETS:
-            del self._tickets[next(iter(self._tickets))]
-
     def close_publisher(self, publisher: Publisher, why: str) -> None:
         """A stream has ended: so do its subscriptions."""
-        with self._lock:
-            for secret in [each for each, (whose, _, _) in self._tickets.items() if whose is publisher]:
-                del self._tickets[secret]
+        self._tickets.cancel(publisher)
         publisher.close()
         self._do(lambda: self._dismiss_all(publisher, "gone", why))
 
@@ -125,7 +112,7 @@ class Hub:
     # -- its thread --------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        with self._lock:
+        with self._starting:
             if self._thread is not None:
                 return
             host = address_towards(self._location)
@@ -245,9 +232,8 @@ class Hub:
     def _attach(self, viewer: Viewer, body: Any) -> None:
         try:
             said = as_mapping(msgpack.unpackb(memoryview(body), max_map_len=16))
-            with self._lock:
-                publisher, options, _ = self._tickets.pop(bytes(said["ticket"]))
-        except (ValueError, TypeError, KeyError, ProtocolError):
+            publisher, options = self._tickets.redeem(said.get("ticket"))
+        except (ValueError, TypeError, KeyError, ProtocolError, msgpack.UnpackException):
             self._dismiss(viewer, "denied", "this ticket is not known here; subscribe again")
             return
         viewer.leave()

@@ -14,7 +14,7 @@ from pyrolab.errors import REFUSALS
 from pyrolab.link import link, sockets
 from pyrolab.protocol import envelope, limits
 from pyrolab.protocol.envelope import HEADER_BYTES, MAGIC, VERSION, WITH_BODY, Envelope, Flag, Kind, parse
-from pyrolab.streams import feeds, hub, viewers
+from pyrolab.streams import feeds, hub, tickets, viewers
 from pyrolab.worker import job
 from pyrolab_broker.core import (
     calls,
@@ -165,7 +165,7 @@ def test_every_method_of_the_name_service_is_there() -> None:
 
 def _constant(name: str) -> Any:
     of_broker = (names, offers, sessions, calls, reservations, peers, queues, stops, liveness, relay)
-    of_streams = (hub, feeds, viewers)
+    of_streams = (hub, feeds, tickets, viewers)
     places: tuple[ModuleType, ...] = (limits, envelope, link, sockets, job, *of_streams, *of_broker)
     found = {getattr(place, each) for place in places for each in (name, f"_{name}") if hasattr(place, each)}
     assert len(found) == 1, f"{name} is {found or 'nowhere'}"

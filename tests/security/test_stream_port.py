@@ -64,7 +64,7 @@ def at_the_port_of(found: Ticket, role: str | None = "viewer") -> Peer:
 
 def test_nobody_gets_a_frame_without_a_ticket(camera: Any) -> None:
     with at_the_port_of(ticket(camera)) as peer:
-        for secret in (b"", bytes(16), b"x" * 16, "text", None, [1], 5):
+        for secret in (b"", bytes(16), b"x" * 16, "text", None, [1], 5, 1 << 63):
             assert peer.ask(Kind.ATTACH, {"ticket": secret}).code == "denied"
         bodies: list[Any] = [b"", b"\xc1", b"\x91" * 4000, [], {}, {"tickets": b"x"}]
         for body in bodies:
