@@ -214,8 +214,14 @@ class Hub:
             pass  # it has gone: the next tally finds that out
 
     def _heard(self, viewer: Viewer, envelope: Envelope, frames: list[Any]) -> None:
-        """A message of a viewer, whichever way it came."""
+        """A message of a viewer, whichever way it came; whatever is wrong with it, the others go on."""
         viewer.heard()
+        try:
+            self._see_to_stream(viewer, envelope, frames)
+        except Exception:
+            log.exception("a message of kind %d of a viewer could not be seen to", envelope.kind)
+
+    def _see_to_stream(self, viewer: Viewer, envelope: Envelope, frames: list[Any]) -> None:
         match envelope.kind:
             case Kind.ATTACH:
                 self._attach(viewer, frames[0])
@@ -233,7 +239,7 @@ class Hub:
         try:
             said = as_mapping(msgpack.unpackb(memoryview(body), max_map_len=16))
             publisher, options = self._tickets.redeem(said.get("ticket"))
-        except (ValueError, TypeError, KeyError, ProtocolError, msgpack.UnpackException):
+        except (ValueError, TypeError, KeyError, ProtocolError, RecursionError, msgpack.UnpackException):
             self._dismiss(viewer, "denied", "this ticket is not known here; subscribe again")
             return
         viewer.leave()
