@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from perf import imports, proxies, trust
+from perf import imports, proxies, streams, trust
 from perf.figures import Point, Run, Series, Unit
 from perf.load import Load
 from perf.rounds import Effort, Trial, interleave
@@ -27,6 +27,7 @@ FULL = {
     "services": Effort(31, 0.05, 15),
     "proxies": Effort(21, 0.1, 15),
     "imports": Effort(9, 0, 12),
+    "streams": Effort(9, 0.4, 80),
     "trust": Effort(100, 1.5, 60),
 }
 QUICK = {
@@ -37,6 +38,7 @@ QUICK = {
     "services": Effort(2, 0.02, 2),
     "proxies": Effort(1, 0.02, 2),
     "imports": Effort(1, 0, 2),
+    "streams": Effort(1, 0.1, 5),
     "trust": Effort(5, 0.5, 5),
 }
 
@@ -204,6 +206,11 @@ def importing(bench: Bench, effort: Effort) -> None:
     )
 
 
+def streaming(bench: Bench, effort: Effort) -> None:
+    """Images that are published once, and come to all who have subscribed."""
+    streams.measure(bench.run, bench.say, effort)
+
+
 def trusting(bench: Bench, effort: Effort) -> None:
     """What happens when something fails, and how soon."""
     trust.measure(bench.run, bench.say, effort)
@@ -217,7 +224,8 @@ GROUPS: dict[str, Callable[[Bench, Effort], None]] = {
     "services": services,
     "proxies": proxying,
     "imports": importing,
+    "streams": streaming,
     "trust": trusting,
 }
 #: Groups that need no running system.
-ALONE = frozenset({"proxies", "imports", "trust"})
+ALONE = frozenset({"proxies", "imports", "streams", "trust"})

@@ -21,6 +21,8 @@ class Unit(Enum):
     MEGABYTES_PER_SECOND = "MB/s"
     CALLS_PER_SECOND = "calls/s"
     ITEMS_PER_SECOND = "items/s"
+    FRAMES_PER_SECOND = "frames/s"
+    VALUES_PER_SECOND = "values/s"
     MODULES = "modules"
     SECONDS = "s"
     MEBIBYTES = "MiB"

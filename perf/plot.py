@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from perf import streams
 from perf.bench import CLIENTS, SERVICES
 from perf.figures import Point, Run
 from perf.report import facts_of, label_of, number
@@ -50,14 +51,16 @@ _STYLE: dict[Any, Any] = {
 
 
 #: How high the rows of panels are, against each other; the last one holds the targets, a line each.
-_ROWS = (3, 3, 8)
+_ROWS = (3, 3, 3.4, 8)
 
 
 def draw(run: Run, path: Path) -> None:
     """Save the picture of a run as PNG."""
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(14, 19.5), dpi=130, layout="constrained")
-        axes = figure.subplots(3, 2, height_ratios=_ROWS).ravel()
+        figure = Figure(figsize=(14, 24), dpi=130, layout="constrained")
+        places = figure.add_gridspec(len(_ROWS), 2, height_ratios=_ROWS)
+        axes = [figure.add_subplot(places[row, column]) for row in range(len(_ROWS) - 1) for column in (0, 1)]
+        axes.append(figure.add_subplot(places[-1, :]))
         for axis, panel in zip(axes, _PANELS, strict=True):
             axis.set_axisbelow(True)
             panel(axis, run)
@@ -252,6 +255,43 @@ def _count_axis(axis: Axes, counts: tuple[int, ...]) -> None:
     axis.grid(axis="y")
 
 
+def _streams(axis: Axes, run: Run) -> None:
+    """A row for each way in which images come: frames per second, with one subscriber and with four."""
+    axis.set_title("Streams of 8 MiB images: frames/s for each (more is better)")
+    contenders = list(dict.fromkeys(point.contender for point in run.series if point.workload in _CROWDS))
+    for place, contender in enumerate(contenders):
+        for workload, (marker, up) in _CROWDS.items():
+            found = _summary(run, workload, contender)
+            if found is None:
+                continue
+            colour = _STREAM_COLOURS.get(contender, _colour(contender))
+            axis.plot([found.low, found.high], [place - up] * 2, color=colour, linewidth=2)
+            axis.plot(found.median, place - up, marker, color=colour, markersize=7)
+            axis.text(found.median * 1.15, place - up, number(found.median), fontsize=7, va="center")
+    axis.set_yticks(range(len(contenders)), [label_of(contender) for contender in contenders])
+    axis.set_ylim(len(contenders) - 0.4, -0.6)
+    _log_ticks(axis.xaxis, axis.set_xscale)
+    axis.grid(axis="x")
+    handles: list[Any] = [axis.plot([], [], marker, color=_INK)[0] for marker, _ in _CROWDS.values()]
+    axis.legend(
+        handles,
+        ["1 subscriber", "4 subscribers"],
+        ncols=2,
+        fontsize=8,
+        loc="lower center",
+        bbox_to_anchor=(0.5, -0.2),
+    )
+
+
+#: The markers of one and of four subscribers, and how far above its row each is.
+_CROWDS = {streams.ONE: ("o", 0.18), streams.FOUR: ("s", -0.18)}
+_STREAM_COLOURS = {
+    streams.RAW: _COLOURS["raw_proxy"],
+    streams.RAW_PROXY: _COLOURS["raw_direct"],
+    streams.IMAGEZMQ: _COLOURS["pyleco"],
+}
+
+
 def _targets(axis: Axes, run: Run) -> None:
     """How far each figure is on the good side of its bound."""
     axis.set_title("Targets: how many times better than asked")
@@ -283,4 +323,12 @@ def _log_ticks(axis: Any, scale: Callable[[str], None]) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-_PANELS: tuple[Callable[[Axes, Run], None], ...] = (_empty, _pipeline, _arrays, _clients, _services, _targets)
+_PANELS: tuple[Callable[[Axes, Run], None], ...] = (
+    _empty,
+    _pipeline,
+    _arrays,
+    _clients,
+    _services,
+    _streams,
+    _targets,
+)

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from perf import proxies, trust
+from perf import proxies, streams, trust
 from perf.bench import CLIENTS, SERVICES, plural
 from perf.figures import Point, Run, Series
 from perf.imports import IMPORT, LOADED
@@ -109,6 +109,32 @@ LAYOUTS = (
         "Importing",
         {IMPORT: "time", LOADED: "of zmq, numpy, pydantic, typer loaded"},
         "A fresh interpreter's wall time, less that of one that imports nothing.",
+    ),
+    Layout(
+        "Streams of images (8 MiB, uint16), frames/s",
+        {streams.ONE: "1 subscriber", streams.FOUR: "4 subscribers, each"},
+        f"× is against {streams.RAW} in the same rounds; of what is relayed, against {streams.RAW_PROXY}.",
+    ),
+    Layout(
+        f"While a subscriber sleeps {streams.DOZE_S:g} s with each frame",
+        {streams.BESIDE: f"frames/s of {streams.OTHERS} others, each"},
+        "× is against the same without it.",
+    ),
+    Layout(
+        "What a frame costs its publisher",
+        {streams.COST: "beyond the work on its pixels, p50"},
+        "One subscriber, in shared memory. The same work on an ordinary array is subtracted, frame by frame.",
+    ),
+    Layout(
+        "Recorded to HDF5, uncompressed",
+        {streams.RECORD: "frames/s"},
+        f"A stream in shared memory; × is against {streams.H5PY}: one process, no stream.",
+    ),
+    Layout("Small values", {streams.VALUES: "values/s"}, f"A float each. × is against {streams.RAW}."),
+    Layout(
+        "Memory over many frames, none of which is lost",
+        {streams.FIRST: "at first", streams.GROWN: "grown by"},
+        "Resident sets, shared memory included: the most in the last half, against that in the first tenth.",
     ),
     Layout(
         trust.TITLE,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from perf import proxies, trust
+from perf import proxies, streams, trust
 from perf.figures import Point, Run
 from perf.imports import IMPORT, LOADED
 from perf.statistics import Summary, ratio, summarize
+from perf.streams_bus import ROW
 from perf.systems.pyrolab_bus import CREDIT
 from pyrolab_broker.settings import BrokerSettings
 
@@ -83,7 +84,14 @@ TARGETS = (
         _ours("fetch_8"),
         Point("fetch_8", "raw_proxy"),
         Bound.AT_LEAST,
-        0.85,
+        0.9,
+    ),
+    Target(
+        "8 MiB array sent, MB/s, against raw zmq.proxy with copy=False",
+        _ours("store_8"),
+        Point("store_8", "raw_proxy"),
+        Bound.AT_LEAST,
+        0.9,
     ),
     Target(
         "8 MiB array returned, MB/s, against Pyro5 with the same bytes",
@@ -167,6 +175,78 @@ TARGETS = (
         Bound.AT_MOST,
         0,
         "of them",
+    ),
+    Target(
+        "stream by TCP, 1 subscriber, against raw PUB/SUB with copy=False",
+        Point(streams.ONE, streams.DIRECT),
+        Point(streams.ONE, streams.RAW),
+        Bound.AT_LEAST,
+        0.9,
+    ),
+    Target(
+        "stream on one computer, 1 subscriber, against raw PUB/SUB by TCP",
+        Point(streams.ONE, streams.SHARED),
+        Point(streams.ONE, streams.RAW),
+        Bound.AT_LEAST,
+        4,
+    ),
+    Target(
+        "the same, 4 subscribers, each",
+        Point(streams.FOUR, streams.SHARED),
+        Point(streams.FOUR, streams.RAW),
+        Bound.AT_LEAST,
+        15,
+    ),
+    Target(
+        "stream on one computer, 1 viewer, against imagezmq",
+        Point(streams.ONE, streams.SHARED),
+        Point(streams.ONE, streams.IMAGEZMQ),
+        Bound.AT_LEAST,
+        3,
+    ),
+    Target(
+        "the same, 4 viewers, each",
+        Point(streams.FOUR, streams.SHARED),
+        Point(streams.FOUR, streams.IMAGEZMQ),
+        Bound.AT_LEAST,
+        10,
+    ),
+    Target(
+        "a frame filled in place: cost beyond the fill",
+        Point(streams.COST, ROW),
+        None,
+        Bound.AT_MOST,
+        60,
+        "µs",
+    ),
+    Target(
+        "frames of others while a subscriber sleeps 1 s with each (latest)",
+        Point(streams.BESIDE, streams.BESIDE_LATEST),
+        Point(streams.BESIDE, streams.ALONE),
+        Bound.AT_LEAST,
+        0.95,
+    ),
+    Target(
+        "the same (queue)",
+        Point(streams.BESIDE, streams.BESIDE_QUEUE),
+        Point(streams.BESIDE, streams.ALONE),
+        Bound.AT_LEAST,
+        0.95,
+    ),
+    Target(
+        "10,000 frames: memory grown by, of whoever grew most",
+        Point(streams.GROWN, streams.MOST),
+        None,
+        Bound.AT_MOST,
+        8,
+        "MiB",
+    ),
+    Target(
+        "recorded to HDF5, against h5py alone",
+        Point(streams.RECORD, streams.RECORDER),
+        Point(streams.RECORD, streams.H5PY),
+        Bound.AT_LEAST,
+        0.8,
     ),
     Target(f"{trust.STOP}: p99 of all runs", Point(trust.P99, trust.STOP), None, Bound.AT_MOST, 200, "ms"),
     Target(

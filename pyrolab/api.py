@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pyrolab.pyro.marks import callback
     from pyrolab.pyro.metadata import type_meta
     from pyrolab.pyro.settings import config
+    from pyrolab.recording import Recorder
     from pyrolab.serving import serve
     from pyrolab.streams.stream import Stream
     from pyrolab.supervisor.nameserver import start_ns, start_ns_loop
@@ -58,6 +59,7 @@ __all__ = [
     "NameServerConfiguration",
     "Proxy",
     "PyroLabConfiguration",
+    "Recorder",
     "Reservation",
     "SerializedBlob",
     "SerializerBase",
@@ -125,6 +127,7 @@ _MODULES = {
     "pyrolab.pyro.marks": ("callback",),
     "pyrolab.pyro.metadata": ("type_meta",),
     "pyrolab.pyro.settings": ("config",),
+    "pyrolab.recording": ("Recorder",),
     "pyrolab.serving": ("serve",),
     "pyrolab.streams.stream": ("Stream",),
     "pyrolab.supervisor.nameserver": (

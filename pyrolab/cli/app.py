@@ -147,6 +147,121 @@ def stubs(
 
 
 @app.command()
+def view(
+    name: Annotated[
+        str, typer.Argument(help="A stream, as 'microscope.frames'; a service will do if it has only one.")
+    ],
+    colormap: Annotated[str, typer.Option(help="Colours: 'gray', 'viridis', 'inferno', …")] = "gray",
+    levels: Annotated[
+        str | None,
+        typer.Option(metavar="LOW:HIGH", help="What is black and what is white; else by percentiles."),
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Only these rows and columns, as '100:200,50:80'.")
+    ] = None,
+    binning: Annotated[
+        int | None, typer.Option(min=1, help="Means of so many × so many pixels, made at the source.")
+    ] = None,
+    max_rate: Annotated[
+        float | None, typer.Option(min=0.001, help="Frames per second at most; 25, or 10 in a terminal.")
+    ] = None,
+    compression: Annotated[
+        str | None, typer.Option(help="For slow links: 'zstd', 'blosc2', or 'jpeg', which is not exact.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option(help="Insist on a way: 'shared memory', 'direct' or 'relay'.")
+    ] = None,
+    last: Annotated[float, typer.Option(min=0.001, help="Seconds that a curve of values shows.")] = 60.0,
+    frames: Annotated[int | None, typer.Option("--frames", "-n", min=1, help="End after so many.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the last picture (.png, .pdf, .svg) or its pixels (.npy).")
+    ] = None,
+    terminal: Annotated[bool, typer.Option("--terminal", "-t", help="Draw here, not in a window.")] = False,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Show a stream live: pictures, traces or values, in a window or roughly in the terminal."""
+    from pyrolab.cli import viewing
+
+    wishes = viewing.Wishes(
+        colormap, levels, region, binning, max_rate, compression, path, last, terminal, frames, save
+    )
+    raise typer.Exit(viewing.view(name, wishes, host, port))
+
+
+@app.command()
+def watch(
+    name: Annotated[str, typer.Argument(help="A property or a stream, as 'smu.ch1.voltage'.")],
+    every: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, help="Look so often (s), for what changes by itself; of a stream: no oftener."
+        ),
+    ] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw a curve instead of printing lines.")] = False,
+    last: Annotated[float, typer.Option(min=0.001, help="Seconds that the curve shows.")] = 600.0,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", min=1, help="End after so many values.")
+    ] = None,
+    terminal: Annotated[bool, typer.Option("--terminal", "-t", help="Draw here, not in a window.")] = False,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Print each change of a property, or each value of a stream: time, value, unit."""
+    from pyrolab.cli import viewing
+
+    wishes = viewing.Wishes(last_s=last, in_terminal=terminal, frames=count)
+    raise typer.Exit(viewing.watch(name, wishes, every, plot, host, port))
+
+
+@app.command()
+def record(
+    name: Annotated[
+        str, typer.Argument(help="A stream, as 'microscope.frames'; a service will do if it has only one.")
+    ],
+    to: Annotated[Path, typer.Option(help="The file to write: .h5, .zarr or .tiff.")],
+    frames: Annotated[int | None, typer.Option("--frames", "-n", min=1, help="End after so many.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", "-s", min=0.001, help="End after so long.")
+    ] = None,
+    policy: Annotated[
+        str, typer.Option(help="'lossless': the source waits if need be; 'queue': frames are dropped.")
+    ] = "lossless",
+    region: Annotated[
+        str | None, typer.Option(help="Only these rows and columns, as '100:200,50:80'.")
+    ] = None,
+    binning: Annotated[int, typer.Option(min=1, help="Means of so many × so many pixels.")] = 1,
+    every: Annotated[int, typer.Option(min=1, help="Only each so many-th frame.")] = 1,
+    max_rate: Annotated[
+        float | None, typer.Option(min=0.001, help="Frames per second at most; the rest is left out.")
+    ] = None,
+    compression: Annotated[
+        str | None, typer.Option(help="What the format's library offers, as 'gzip'; else none.")
+    ] = None,
+    chunk_frames: Annotated[
+        int | None, typer.Option(min=1, help="How many frames are stored together.")
+    ] = None,
+    flush: Annotated[
+        float, typer.Option(min=0.01, help="Seconds after which frames are safe in the file.")
+    ] = 1.0,
+    no_settings: Annotated[
+        bool, typer.Option("--no-settings", help="Leave out the properties of the service.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Record a stream to a file, all frames of it, until Ctrl-C or as many as were asked for."""
+    from pyrolab.cli import recording
+
+    wishes = recording.Wishes(
+        frames, seconds, policy, region, binning, every, max_rate,
+        compression, chunk_frames, flush, not no_settings, overwrite,
+    )  # fmt: skip
+    raise typer.Exit(recording.record(name, to, wishes, host, port))
+
+
+@app.command()
 def broker(
     host: Annotated[str, typer.Option(help="Where to listen; 'public' means every network.")] = "localhost",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 9090,

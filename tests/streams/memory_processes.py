@@ -1,4 +1,4 @@
-"""Other processes for the tests of shared memory: `python -m streams.memory_processes WHAT ARGUMENTS`."""
+"""Processes and more for the tests of shared memory: `python -m streams.memory_processes WHAT ARGUMENTS`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 import zmq
 
 from live import PATIENCE_S, Process
@@ -20,6 +21,30 @@ from pyrolab.streams.pool import Pool
 
 #: Kinds that this computer has, the best first.
 KINDS = ["memfd", "named"] if sys.platform == "linux" else ["named"]
+PAGE = 4096
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows what it has as files")
+as_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0,
+    reason="only root can be another user, and give files away",
+)
+
+
+def path_of(segment: memory.Segment) -> str:
+    """Where Linux shows it."""
+    match segment.reference:
+        case ["memfd", pid, fd, *_]:
+            return f"/proc/{pid}/fd/{fd}"
+        case [_, name, _]:
+            return f"/dev/shm/{name}"
+    raise AssertionError(segment.reference)
+
+
+def refused(reference: Any) -> str:
+    """Why it cannot be opened."""
+    with pytest.raises(memory.MemoryUnreachable) as caught:
+        memory.open_segment(reference)
+    return str(caught.value)
 
 
 def until(condition: Callable[[], Any]) -> None:
@@ -37,7 +62,7 @@ def pair(endpoint: str) -> Iterator[tuple[zmq.Socket[bytes], zmq.Socket[bytes]]]
         source.linger = sink.linger = 0
         source.sndhwm, sink.rcvhwm = 0, 1
         source.bind(endpoint)
-        sink.connect(source.last_endpoint.rstrip(b"\0").decode())
+        sink.connect(source.getsockopt_string(zmq.LAST_ENDPOINT))
         yield source, sink
 
 
@@ -112,6 +137,14 @@ def limited(kind: str, resource_name: str, limit: str, size: str) -> None:
             segments.append(memory.create(int(size), kind))
     except memory.NoSharedMemory as error:
         print(len(segments), error)
+
+
+def in_turn(kind: str, files: str, times: str) -> None:
+    """Create and drop segments one after the other under a limit of open files; say how many."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (int(files), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    print(sum(memory.create(4096, kind).size == 4096 for _ in range(int(times))))
 
 
 if __name__ == "__main__":

@@ -15,14 +15,7 @@ from pyrolab.errors import ProtocolError
 from pyrolab.streams import memory
 from pyrolab.streams.mappings import MAX_MAPPINGS, Mappings
 from pyrolab.streams.memory import MemoryUnreachable, Segment
-from streams.memory_processes import KINDS, start
-
-PAGE = 4096
-
-
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+from streams.memory_processes import PAGE, start
 
 
 @pytest.fixture
