@@ -89,7 +89,7 @@ def test_options_reach_the_recording(
     camera.run(0.002, BIG)
     options = [
         "--region",
-        "0:100,20:60",
+        "0:200,20:220",
         "--binning",
         2,
         "--every",
