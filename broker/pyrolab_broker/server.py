@@ -23,7 +23,7 @@ from zmq.utils.monitor import recv_monitor_message
 from pyrolab.errors import CommunicationError, SecurityError
 from pyrolab.link.clock import clock_s
 from pyrolab.link.frames import receive_message, send_frames
-from pyrolab.link.sockets import set_listening
+from pyrolab.link.sockets import hasten_local, set_listening
 from pyrolab.protocol.envelope import Kind
 from pyrolab.protocol.names import DEFAULT_HOST, DEFAULT_PORT, Location
 from pyrolab_broker.core.core import Core
@@ -40,6 +40,7 @@ from pyrolab_broker.core.events import (
     make_received,
 )
 from pyrolab_broker.descriptors import Alarm, raise_limit
+from pyrolab_broker.memory import keep_freed_memory
 from pyrolab_broker.settings import BrokerSettings
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Broker:
         self._unsent: deque[Unreachable] = deque()
         self._stopping = threading.Event()
         self._descriptors = Alarm(raise_limit())
+        keep_freed_memory()
         self._router = self._context.socket(zmq.ROUTER)
         self._set_options(self._router, host)
         self.address = self._bind(host, port)
@@ -191,7 +193,9 @@ class Broker:
             closed = self._peers_by_fd.pop(int.from_bytes(header, "big"), None)
             return Suspected(closed) if closed else None
         if frames and len(header) > _KIND_AT and header[_KIND_AT] == Kind.HELLO:
-            self._remember_connection(frames[0].get(zmq.SRCFD), peer)
+            fd = frames[0].get(zmq.SRCFD)
+            hasten_local(fd)
+            self._remember_connection(fd, peer)
         return make_received((peer, header, frames))
 
     def _remember_connection(self, fd: int, peer: bytes) -> None:

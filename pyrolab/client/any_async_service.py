@@ -25,6 +25,15 @@ class AnyAsyncService:
 
     _side: AsyncSide
 
+    @property
+    def _pyroWritable(self) -> bool:
+        """Whether arrays that calls and properties bring may be changed; see `Proxy._pyroWritable`."""
+        return self._side.attachment.writable
+
+    @_pyroWritable.setter
+    def _pyroWritable(self, writable: bool) -> None:
+        self._side.attachment.writable = writable
+
     def _pyroReserve(
         self, user: str = "", wait: float | None = None, force: bool = False, for_s: float | None = None
     ) -> Reserving:

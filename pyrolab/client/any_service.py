@@ -32,6 +32,18 @@ class AnyService:
 
     _attachment: Attachment
 
+    @property
+    def _pyroWritable(self) -> bool:
+        """Whether arrays that calls and properties bring from now on may be changed; at first, they may not.
+
+        Large ones stay the memory that was received, which is nobody else's; nothing is copied for this.
+        """
+        return self._attachment.writable
+
+    @_pyroWritable.setter
+    def _pyroWritable(self, writable: bool) -> None:
+        self._attachment.writable = writable
+
     def _pyroReserve(
         self: Reached,
         user: str = "",

@@ -53,6 +53,7 @@ class Attachment:
         self.uri = uri if uri.location is not None else uri.at(broker_location())
         self.timeout_s = defaults.timeout_s
         self.max_retries = defaults.max_retries
+        self.writable = False  # whether the arrays in results may be changed
         #: The service's object id, and what it offers; known once there has been a connection.
         self.target = b""
         self.shape: Shape | None = None
@@ -311,7 +312,7 @@ class Attachment:
         return value
 
     def _value_in(self, envelope: Envelope, frames: list[Any]) -> Any:
-        value = self.codec.decode(frames[0], frames[1:])
+        value = self.codec.decode(frames[0], frames[1:], writable=self.writable)
         if envelope.flags & Flag.ANNOTATED and envelope.kind == Kind.RESULT:
             value, notes = split_notes(value)
             context.incoming_response(notes)

@@ -1,13 +1,13 @@
 """NumPy arrays and scalars. Large arrays travel beside the body and are never copied here.
 
-A received array is a read-only view of the memory that was received. This file makes arrays over bytes of
-the right number only; it is loaded when the first array passes.
+A received array is a view of the memory that was received, read-only unless asked. This file makes arrays
+over bytes of the right number only; it is loaded when the first array passes.
 """
 
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -59,21 +59,47 @@ def _content(encoder: Encoder, flat: Array) -> bytes | int:
     return encoder.attach(flat.view(np.ndarray).reshape(-1).view(np.uint8).data)
 
 
+class _Layout(NamedTuple):
+    """What the payload of an array says."""
+
+    dtype: np.dtype[Any]
+    shape: list[int]
+    nbytes: int
+    #: The elements, or the number of the buffer that has them.
+    content: bytes | int
+    order: Literal["C", "F"]
+
+
+#: Payloads that name a buffer come again with each image of a camera: reading one costs more than the rest.
+_LAYOUTS: dict[bytes, _Layout] = {}
+_KNOWN_LAYOUTS = 256
+
+
 def _unpack_array(decoder: Decoder, payload: bytes) -> Array:
+    dtype, shape, nbytes, content, order = _LAYOUTS.get(payload) or _read_layout(decoder, payload)
+    memory = memoryview(content) if type(content) is bytes else decoder.claim(content)
+    if memory.nbytes != nbytes:
+        raise ProtocolError(
+            f"an array of shape {shape} and dtype {dtype} has {nbytes} bytes, not {memory.nbytes}"
+        )
+    is_others = decoder.writable and memory.readonly
+    array = over(bytearray(memory) if is_others else memory, dtype, shape).reshape(shape, order=order)
+    array.flags.writeable = decoder.writable
+    return array
+
+
+def _read_layout(decoder: Decoder, payload: bytes) -> _Layout:
     description, shape, content, *order = decoder.items(payload)
     if order not in ([], ["F"]):
         raise ProtocolError("the order of an array is F or not stated")
     dtype = dtypes.build(description)
-    size = prod(dtypes.checked_shape(shape)) * dtype.itemsize
-    memory = memoryview(content) if type(content) is bytes else decoder.claim(content)
-    if memory.nbytes != size:
-        raise ProtocolError(
-            f"an array of shape {shape} and dtype {dtype} has {size} bytes, not {memory.nbytes}"
-        )
-    array = over(bytearray(memory) if decoder.writable else memory, dtype, shape)
-    array = array.reshape(shape, order="F" if order else "C")
-    array.flags.writeable = decoder.writable
-    return array
+    nbytes = prod(dtypes.checked_shape(shape)) * dtype.itemsize
+    layout = _Layout(dtype, shape, nbytes, content, "F" if order else "C")
+    if type(content) is int and type(description) is str:  # the fields of a structured dtype can be renamed
+        if len(_LAYOUTS) >= _KNOWN_LAYOUTS:
+            _LAYOUTS.clear()
+        _LAYOUTS[payload] = layout
+    return layout
 
 
 def over(memory: Any, dtype: np.dtype[Any], shape: list[int]) -> Array:

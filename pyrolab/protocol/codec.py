@@ -137,7 +137,9 @@ class Decoder:
         if type(number) is not int or number not in self._unused:
             raise ProtocolError(f"an array names buffer {number!r:.40}, which is not there or used already")
         self._unused.remove(number)
-        return memoryview(self._buffers[number]).cast("B")
+        buffer = self._buffers[number]
+        memory = memoryview(buffer).cast("B")
+        return memory.toreadonly() if type(buffer) is memoryview else memory  # somebody else has that, too
 
     def finish(self) -> None:
         """Raise `ProtocolError` if a buffer was used by nothing."""
@@ -193,8 +195,10 @@ class Codec:
     ) -> Any:
         """The value of a body and its buffers.
 
-        Arrays are read-only views of the received memory, or copies if `writable`. With `plain`, for a
-        process that passes values on and must not look anything up, only builtin types are taken.
+        Arrays are read-only views of the buffers. With `writable` they may be changed: views of the buffers
+        that are handed over here, copies of those that are memoryviews or read-only, and belong to others.
+        With `plain`, for a process that passes values on and must not look anything up, only builtin types
+        are taken.
         Raises `ProtocolError` on bad input, and nothing else.
         """
         if type(body) is not bytes:
@@ -316,7 +320,8 @@ class Codec:
 
         if later.load(code) and code in self._unpacking:
             return self._unpacking[code]
-        return kinds.unpacking_of(code)
+        found = self._unpacking[code] = kinds.unpacking_of(code)
+        return found
 
     def reason_against(self, value: Any) -> str | None:
         """Why `value` cannot travel; None if it can."""

@@ -19,7 +19,7 @@ import zmq
 
 from pyrolab.errors import ProtocolError, SerializeError
 from pyrolab.link.frames import POLLIN, events, receive_message, send_frames
-from pyrolab.link.sockets import address_towards, new_listener
+from pyrolab.link.sockets import address_towards, hasten_local, new_listener
 from pyrolab.protocol.envelope import Envelope, Kind, check_frames, parse
 from pyrolab.protocol.names import Location
 from pyrolab.streams import memory
@@ -194,6 +194,7 @@ class Hub:
         viewer = self._direct.get(peer)
         if envelope.kind == Kind.HELLO:
             if viewer is None:
+                hasten_local(frames[0].get(zmq.SRCFD))
                 viewer = self._direct[peer] = Viewer(self._road, peer, secrets.randbits(63) or 1)
             welcome = {"broker": "", "version": 1, "heartbeat_s": _HEARTBEAT_S, "silence_s": _SILENCE_S}
             self._answer(peer, Header(Kind.WELCOME), [msgpack.packb(welcome)], viewer.session)

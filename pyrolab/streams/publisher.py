@@ -117,7 +117,8 @@ class Publisher:
         except BaseException:
             block.give_back()
             raise
-        out.flags.writeable = False  # whoever has kept it would change what others look at
+        finally:
+            out.flags.writeable = False  # whoever has kept it would change what others look at
         head = head or head_of(timestamp, metadata)
         self._announce(Frame(head, (kind, lengths), block, len(pool)))
 

@@ -18,8 +18,8 @@ def same(one: Any, other: Any) -> bool:
     """Whether both are of the same exact types and equal; NaN is NaN, and order counts where there is one."""
     if type(one) is not type(other):
         return False
-    if isinstance(one, np.ndarray):
-        return _same_array(one, other)
+    if isinstance(one, (np.ndarray, np.void)):
+        return _same_array(np.asarray(one), np.asarray(other))
     if isinstance(one, (*_FLOATS, np.datetime64, np.timedelta64)):
         return bool(one == other) or repr(one) == repr(other)
     if isinstance(one, _MOMENTS):
