@@ -133,8 +133,8 @@ LAYOUTS = (
     Layout("Small values", {streams.VALUES: "values/s"}, f"A float each. × is against {streams.RAW}."),
     Layout(
         "Memory over many frames, none of which is lost",
-        {streams.FIRST: "at first", streams.GROWN: "grown by"},
-        "Resident sets, shared memory included: the most in the last half, against that in the first tenth.",
+        {streams.FIRST: "first half", streams.GROWN: "second half: more by"},
+        "Resident sets with what is shared: the most in the second half, beyond the most in the first half.",
     ),
     Layout(
         trust.TITLE,

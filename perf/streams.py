@@ -80,7 +80,7 @@ class Extent:
         """As much as the issue asks for, or just enough to see that it works."""
         if effort.rounds < 5:
             return cls(effort, effort, list(CANDIDATES)[:1], 1, 12, 100)
-        sleepers = Effort(max(effort.rounds // 2, 1), 3 * effort.slice_s, effort.budget_s)
+        sleepers = Effort(effort.rounds, 2 * effort.slice_s, effort.budget_s)
         return cls(effort, sleepers, list(CANDIDATES), 2, 96, 10_000)
 
 

@@ -1,7 +1,7 @@
 """Whether memory grows: of publisher, broker and subscribers on every path, over many frames.
 
 All of them get the same frames at the same time, none of which may be lost. What counts is the resident set
-with what is shared in it: the most of the last half of all frames, beyond the most of the first tenth.
+with what is shared in it: the most of the second half of all frames, beyond the most of the first half.
 """
 
 from __future__ import annotations
@@ -39,10 +39,7 @@ class _Watch:
     def look(self, part: float) -> None:
         """Note it; this part of the frames has been seen."""
         mib = self.process.memory_info().rss / (1 << 20)
-        if part <= 0.1:
-            self.early.append(mib)
-        elif part >= 0.5:
-            self.late.append(mib)
+        (self.early if part < 0.5 else self.late).append(mib)
 
     def grown(self) -> Grown:
         """What has come of it."""

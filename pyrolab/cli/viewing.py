@@ -115,7 +115,7 @@ def _show(found: Found, wishes: Wishes, every: float | None = None) -> None:
 
     look = _look(wishes)
     screen, why_no_window = _screen(wishes)
-    with Viewer(_feed(found, _asked(wishes, screen), every), look) as viewer:
+    with Viewer(_feed(found, _asked(wishes, screen, every), every), look) as viewer:
         viewer.tell(why_no_window)
         with contextlib.suppress(KeyboardInterrupt), screen:
             run(viewer, screen, wishes.frames)
@@ -155,22 +155,25 @@ def _screen(wishes: Wishes) -> tuple[Any, str]:
     terminal = Console(highlight=False)
     if terminal.is_terminal and not terminal.is_dumb_terminal:
         return Terminal(terminal, wishes.max_rate or _TERMINAL_RATE), why_not
-    return Lines(console()), why_not
+    lines = console()
+    lines.quiet = wishes.save is not None  # then somebody wants the file
+    return Lines(lines), why_not
 
 
-def _asked(wishes: Wishes, screen: Any) -> Asked:
+def _asked(wishes: Wishes, screen: Any, every: float | None) -> Asked:
     """How frames are wanted: as the options say, and else so that the screen can show them."""
     from pyrolab.viewing.asked import Asked, region_from
     from pyrolab.viewing.terminal import Terminal
 
     in_terminal = isinstance(screen, Terminal)
     return Asked(
-        region_from(wishes.region) if wishes.region is not None else None,
-        wishes.binning or 1,
-        wishes.max_rate or (_TERMINAL_RATE if in_terminal else _WINDOW_RATE),
-        wishes.compression,
-        wishes.path,
-        screen.grid if in_terminal and wishes.binning is None else None,
+        region=region_from(wishes.region) if wishes.region is not None else None,
+        binning=wishes.binning or 1,
+        max_rate=wishes.max_rate or (_TERMINAL_RATE if in_terminal else _WINDOW_RATE),
+        value_rate=1 / every if every else wishes.max_rate,
+        compression=wishes.compression,
+        path=wishes.path,
+        grid=screen.grid if in_terminal and wishes.binning is None else None,
     )
 
 

@@ -28,6 +28,7 @@ from pyrolab.recording.superblock import Superblock
 _VERSIONS = ("v110", "v110")
 _ROWS_IN_CHUNK, _LOGGED_IN_CHUNK = 1024, 64
 _LOGS = {"epochs": 2, "gaps": 3}
+_ENDING = {"ended": 32, "ended_because": 512}
 _COUNTS = np.dtype([("recorded", "i8"), ("dropped", "i8")])
 #: Compression that needs the package hdf5plugin, and what it is called there.
 _PLUGINS = {
@@ -102,7 +103,9 @@ class Hdf5(Store):
 
     def _describe(self, description: Description) -> None:
         started = {"format": FORMAT, "pyrolab": description.pyrolab, "started": description.started}
-        self._set("recording", {**started, "ended": "", "ended_properly": False, "ended_because": ""})
+        self._set("recording", {**started, "ended_properly": False})
+        for name, width in _ENDING.items():  # of fixed width, for which there is room when the disk is full
+            self._file["recording"].attrs.create(name, b"", dtype=h5py.string_dtype("utf-8", width))
         self._set("source", description.source())
         self._set("settings", description.settings)
         self._set("settings/unread", description.unread)
@@ -179,8 +182,9 @@ class Hdf5(Store):
         """Note the ending, and close."""
         self.commit(counts)
         attributes = self._file["recording"].attrs
-        attributes.modify("ended", ending.ended)
-        attributes.modify("ended_because", ending.because)
+        for name, text in (("ended", ending.ended), ("ended_because", ending.because)):
+            kind = h5py.string_dtype("utf-8", _ENDING[name])
+            attributes.modify(name, np.array(_cut(text, _ENDING[name]), kind))
         attributes.modify("ended_properly", ending.properly)
         self._file.close()
         self._superblock.cut()
@@ -192,7 +196,13 @@ class Hdf5(Store):
             self._file.close()
         except (OSError, RuntimeError):  # it could not be written to before
             pass
+        self._superblock.tell(0)
         self._superblock.close()
+
+
+def _cut(text: str, width: int) -> bytes:
+    """As much of a text as has room, in UTF-8."""
+    return text.encode("utf-8", "backslashreplace")[:width].decode("utf-8", "ignore").encode()
 
 
 def as_attribute(value: Any) -> Any:

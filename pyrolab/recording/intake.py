@@ -34,9 +34,10 @@ class Intake:
         self._gaps: list[Gap] = []
         self._noted: Gap | None = None
         self._dropped_before = self._seen = 0
-        #: The last frame whose fate is known, while a new subscription is on its way; epoch and number.
+        #: Epoch and number of the last frame that came, and of the last one of the last gap; and while a new
+        #: subscription is on its way, of the last one whose fate is known.
         self._resume_after: tuple[int, int] | None = None
-        self._last = (0, 0)
+        self._last = self._last_gap = (0, 0)
         self._subscription: StreamSubscription | None = stream.subscribe(**options)
 
     @property
@@ -58,19 +59,21 @@ class Intake:
         subscription = self._subscription or self._subscribed_again(timeout)
         if subscription is None:
             return None
+        frame: Frame | None = None
+        loss: FramesLost | None = None
         try:
             frame = subscription.get(timeout)
         except TimeoutError:
-            return None
-        except FramesLost as loss:
+            pass
+        except FramesLost as error:
+            loss = error
+            log.warning("%s", loss)
+        if frame is not None:
+            self._came(frame, subscription)
+        if subscription.dropped != self._seen:
+            self._look_for_gaps(subscription)
+        if loss is not None:
             self._lost(loss, subscription)
-            return None
-        finally:
-            if subscription.dropped != self._seen:
-                self._look_for_gaps(subscription)
-        if self._resume_after is not None:
-            self._note_hole(frame, subscription)
-        self._last = (frame.epoch, frame.sequence)
         return frame
 
     def take_gaps(self) -> list[Gap]:
@@ -93,22 +96,24 @@ class Intake:
         while start and gaps[start - 1] != self._noted:
             start -= 1
         self._gaps += gaps[start:]
-        self._noted = gaps[-1] if gaps else None
+        if gaps:
+            self._noted = gaps[-1]
+            self._last_gap = (gaps[-1][0], gaps[-1][2])
         self._seen = subscription.dropped
 
     def _lost(self, loss: FramesLost, subscription: StreamSubscription) -> None:
         """A gap; or, if the same is said again, the end of the subscription."""
         if loss is not self._loss:
-            log.warning("%s", loss)
             self._loss = loss
             return
         log.warning("the subscription to %s has ended; subscribing again", subscription.name)
-        self._look_for_gaps(subscription)
-        self._resume_after = max([self._last, *((epoch, last) for epoch, _, last in self._gaps[-1:])])
+        known = [getattr(loss, "first", 1) - 1]
+        known += [number for epoch, number in (self._last, self._last_gap) if epoch == subscription.epoch]
+        self._resume_after = (subscription.epoch, max(known))
         subscription.close()
         self._dropped_before += subscription.dropped
         self._subscription = self._loss = self._noted = None
-        self._seen = 0
+        self._seen, self._last_gap = 0, (0, 0)
 
     def _subscribed_again(self, timeout: float) -> StreamSubscription | None:
         try:
@@ -118,13 +123,14 @@ class Intake:
             time.sleep(min(_PAUSE_S, timeout))
         return self._subscription
 
-    def _note_hole(self, frame: Frame, subscription: StreamSubscription) -> None:
-        """What was published between two subscriptions, in the run of the publisher that is known."""
-        assert self._resume_after is not None
-        epoch, last = self._resume_after
-        self._resume_after = None
-        first = last + 1 if epoch == frame.epoch else 1
-        before = frame.sequence - subscription.published
-        if before >= first:
-            self._gaps.insert(0, (frame.epoch, first, before))
-            self._dropped_before += before - first + 1
+    def _came(self, frame: Frame, subscription: StreamSubscription) -> None:
+        """After another subscription, note what was published between the two, as far as it is known."""
+        if self._resume_after is not None:
+            epoch, last = self._resume_after
+            self._resume_after = None
+            first = last + 1 if epoch == frame.epoch else 1
+            before = frame.sequence - subscription.published
+            if before >= first:
+                self._gaps.append((frame.epoch, first, before))
+                self._dropped_before += before - first + 1
+        self._last = (frame.epoch, frame.sequence)

@@ -13,6 +13,8 @@ from uuid import UUID
 
 import numpy as np
 
+from pyrolab.protocol.records import EnumRecord
+
 #: Longer ones are data, not settings.
 MAX_ITEMS = 1000
 _MAX_DEPTH = 8
@@ -23,7 +25,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     """`value` made of None, bool, int, float, str, list and dict. Raises `TypeError` for anything else."""
     if value is None or type(value) in (bool, int, float, str):
         return value
-    if isinstance(value, Enum):
+    if isinstance(value, (Enum, EnumRecord)):
         return value.name
     if isinstance(value, np.generic):
         return plain(value.item(), depth)

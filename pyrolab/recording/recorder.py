@@ -1,14 +1,12 @@
 """`Recorder`: takes all frames of a stream, and writes them to a file until it is told to stop.
 
 One thread takes a frame and writes it, then the next. Frames lie in memory that the publisher shares, so they
-are written from where the camera put them; a queue in between would only add copies (docs/adr has figures).
+are written from where the camera put them; a queue in between would only add copies.
 """
 
 from __future__ import annotations
 
-import errno
 import json
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from pyrolab.recording.description import Counts, Ending, describe
+from pyrolab.recording.disk import Room, told
 from pyrolab.recording.files import Gap, Wishes, Writer, check_free, format_of, open_writer
 from pyrolab.recording.intake import Intake
 from pyrolab.recording.layout import Frame
@@ -31,8 +30,6 @@ _LOOK_S = 0.2
 _LAST_S = 2.0
 #: Gaps that a recorder lists; the file has all.
 MAX_GAPS = 1000
-#: What a recording leaves free on its disk, so that its file can be closed; looked at each so many bytes.
-_RESERVE_BYTES, _CHECK_BYTES = 1 << 25, 1 << 23
 POLICIES = ("lossless", "queue")
 
 
@@ -103,7 +100,7 @@ class Recorder:
         self._failure: Exception | None = None
         self._because = "closed"
         self._flushed_at = 0.0
-        self._unchecked_bytes = 0
+        self._room = Room(self.path)
         self._began: float | None = None
         self._running_s = 0.0
         self.recorded = 0
@@ -175,11 +172,13 @@ class Recorder:
         try:
             self._because = self._run(target, until, report)
         except Exception as error:
-            self._failure = error
-            self._because = f"{type(error).__name__}: {error}"
-            raise
-        except BaseException as error:
-            self._because = type(error).__name__
+            self._failure = told(error, self.path, self.recorded)
+            self._because = f"{type(self._failure).__name__}: {self._failure}"
+            if self._failure is error:
+                raise
+            raise self._failure from error
+        except BaseException:
+            self._because = "interrupted"
             raise
         finally:
             self._running_s, self._began = self.seconds, None
@@ -257,9 +256,7 @@ class Recorder:
 
     def _write(self, frame: Frame, writer: Writer) -> None:
         size = int(getattr(frame.value, "nbytes", 8))
-        self._unchecked_bytes += size
-        if self._unchecked_bytes >= _CHECK_BYTES:
-            self._check_space(size)
+        self._room.take(size, self.recorded)
         writer.append(frame)
         self.recorded += 1
         self.bytes += size
@@ -267,7 +264,7 @@ class Recorder:
     def _flush(self) -> None:
         _, writer = self._opened()
         self._note_gaps(writer)
-        self._check_space(0)
+        self._room.look(0, self.recorded)
         writer.flush(Counts(self.recorded, self.dropped))
         self._flushed_at = time.monotonic()
 
@@ -276,18 +273,6 @@ class Recorder:
         gaps = self._intake.take_gaps()
         writer.note_gaps(gaps)
         self.gaps = [*self.gaps, *gaps][-MAX_GAPS:]
-
-    def _check_space(self, size: int) -> None:
-        """Stop while there is still room to close the file well. Raises `OSError` (`ENOSPC`)."""
-        self._unchecked_bytes = 0
-        free = shutil.disk_usage(self.path.parent).free
-        if free < _RESERVE_BYTES + size:
-            error = OSError(
-                f"the disk of {self.path} is full ({free / 1e6:.0f} MB left); the recording has ended with "
-                f"{self.recorded} frames, all of which are kept"
-            )
-            error.errno = errno.ENOSPC
-            raise error
 
 
 def _check(policy: str, chunk_frames: int | None, flush_s: float) -> None:

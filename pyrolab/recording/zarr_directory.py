@@ -19,6 +19,7 @@ from pyrolab.recording.description import FORMAT, Counts, Description, Ending
 from pyrolab.recording.files import Wishes
 from pyrolab.recording.segments import Storage, Store, Tables
 
+_LIBRARY = int(zarr.__version__.partition(".")[0])
 _ROWS_IN_CHUNK, _LOGGED_IN_CHUNK = 1024, 64
 _LOGS = {"epochs": 2, "gaps": 3}
 
@@ -64,8 +65,7 @@ class ZarrDirectory(Store):
     """A zarr directory that is being written."""
 
     def __init__(self, path: Path, description: Description, compressor: Any) -> None:
-        is_new = hasattr(zarr.Group, "create_array")
-        chosen: dict[str, Any] = {"zarr_format": 2} if is_new else {"zarr_version": 2}
+        chosen: dict[str, Any] = {"zarr_format" if _LIBRARY >= 3 else "zarr_version": 2}
         self._compressor = compressor
         self._root = zarr.open_group(str(path), mode="w-", **chosen)
         self._root.attrs.update(
@@ -139,6 +139,6 @@ def _new_array(
         "chunks": (rows, *(max(length, 1) for length in shape)),
         "dtype": dtype,
     }
-    if hasattr(group, "create_array"):
+    if _LIBRARY >= 3:
         return group.create_array(name, compressors=compressor, config={"write_empty_chunks": True}, **chosen)
     return group.create_dataset(name, compressor=compressor, **chosen)

@@ -18,6 +18,8 @@ class Asked:
     region: tuple[slice, ...] | None = None
     binning: int = 1
     max_rate: float | None = 25.0
+    #: The same for single values; None: each of them.
+    value_rate: float | None = None
     compression: str | None = None
     path: str | None = None
     grid: Callable[[], tuple[int, int]] | None = None

@@ -10,6 +10,7 @@ import numpy as np
 
 from pyrolab.errors import PyroError
 from pyrolab.viewing.counters import wrapped
+from pyrolab.viewing.fitting import MOST_EXTREME
 from pyrolab.viewing.look import Array, shades
 from pyrolab.viewing.scenes import Curve, Picture, Scene, Words
 from pyrolab.viewing.viewer import Sight
@@ -159,7 +160,7 @@ def _picture_on(axes: Axes, picture: Picture, sight: Sight) -> Redraw:
     axes.add_image(image)
     axes.set_xlim(extent[:2])
     axes.set_ylim(extent[2:])
-    axes.set_aspect("equal")
+    axes.set_aspect("auto" if max(height, width) > MOST_EXTREME * min(height, width) else "equal")
     if not picture.in_colour:
         bar = axes.inset_axes((1.02, 0, 0.03, 1))
         axes.figure.colorbar(image, cax=bar)

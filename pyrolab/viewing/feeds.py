@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from pyrolab.errors import PyroError
+from pyrolab.errors import CommunicationError, PyroError
 from pyrolab.viewing.asked import Asked
 from pyrolab.viewing.counters import Counters
 from pyrolab.viewing.fitting import binning_for
@@ -102,7 +102,7 @@ class StreamFeed:
         #: How many wait at the source, and here; 1: the newest.
         self._most_waiting = _MOST_FRAMES if all else 1
         self.counted = "frame"
-        self._subscription = self._subscribe()
+        self._subscription = self._subscribe(self.asked, self._most_waiting)
         self._thread = threading.Thread(target=self._read, name="pyrolab-viewing", daemon=True)
         self._thread.start()
 
@@ -139,14 +139,11 @@ class StreamFeed:
         if is_single(value):
             self.counted = "value"
             if self._most_waiting == 1:
-                self._most_waiting = MOST_WAITING
-                self.asked = Asked(max_rate=None, path=self.asked.path)
-                self._exchange()
+                self._exchange(Asked(max_rate=self.asked.value_rate, path=self.asked.path), MOST_WAITING)
             return
         binning = self._binning_for(value)
         if binning != self.asked.binning:
-            self.asked = dataclasses.replace(self.asked, binning=binning)
-            self._exchange()
+            self._exchange(dataclasses.replace(self.asked, binning=binning), self._most_waiting)
 
     def _binning_for(self, value: Any) -> int:
         """What makes pictures fit. The same picture in the same grid always gives the same."""
@@ -158,11 +155,10 @@ class StreamFeed:
             self._full_shape = full = shape[0] * asked.binning, shape[1] * asked.binning
         return binning_for(full, *asked.grid())
 
-    def _subscribe(self) -> StreamSubscription:
-        asked, newest_only = self.asked, self._most_waiting == 1
+    def _subscribe(self, asked: Asked, most_waiting: int) -> StreamSubscription:
         return self._stream.subscribe(
-            "latest" if newest_only else "queue",
-            None if newest_only else self._most_waiting,
+            "latest" if most_waiting == 1 else "queue",
+            None if most_waiting == 1 else most_waiting,
             region=asked.region,
             binning=asked.binning,
             max_rate=asked.max_rate,
@@ -170,9 +166,14 @@ class StreamFeed:
             path=asked.path,
         )
 
-    def _exchange(self) -> None:
+    def _exchange(self, asked: Asked, most_waiting: int) -> None:
         """Subscribe anew, the new one first: a source that runs on demand need not stop."""
-        before, self._subscription = self._subscription, self._subscribe()
+        before = self._subscription
+        try:
+            self._subscription = self._subscribe(asked, most_waiting)
+        except CommunicationError:
+            return  # the next frame will show again that it had better be so
+        self.asked, self._most_waiting = asked, most_waiting
         self._past.dropped += before.dropped
         self._past.skipped += before.skipped
         before.close()

@@ -6,13 +6,17 @@ import numpy as np
 
 from pyrolab.viewing.look import Array
 
+#: How many times as long as wide a picture is at most; of longer ones the pixels are not shown as squares.
+MOST_EXTREME = 8
+
 
 def fitted(shape: tuple[int, ...], columns: int, rows: int) -> tuple[int, int]:
     """Height and width, in pixels of a terminal of `columns` × `rows` cells, of a picture of this shape.
 
-    Small pictures are enlarged by a whole number, large ones made to fit; proportions stay.
+    Small pictures are enlarged by a whole number, large ones made to fit. Proportions stay, up to 1:8: of a
+    spectrometer with two rows, both can be seen.
     """
-    height, width = max(shape[0], 1), max(shape[1], 1)
+    height, width = max(shape[0], shape[1] // MOST_EXTREME, 1), max(shape[1], shape[0] // MOST_EXTREME, 1)
     if height <= 2 * rows and width <= columns:
         scale = min(2 * rows // height, columns // width)
         return height * scale, width * scale

@@ -6,7 +6,6 @@ import io
 import re
 import time
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -190,7 +189,7 @@ class Viewer:
     def save(self, file: Path) -> None:
         """Write the newest value exactly (`.npy`), or what is to be seen now (`.png`, `.pdf`, `.svg`)."""
         if file.suffix == ".npy":
-            np.save(file, self.value, allow_pickle=False)
+            np.save(file, _plain(self.value), allow_pickle=False)
             return
         from pyrolab.viewing.drawing import check_format
 
@@ -210,21 +209,27 @@ class Viewer:
         """Write the newest value exactly into a file of its own, here; returns what became of it."""
         if self._seen is None:
             return "there is nothing to save yet"
-        moment = datetime.fromtimestamp(self._seen.timestamp)
         stem = re.sub(r"[^\w.-]", "_", self.feed.label)
-        file = Path(f"{stem}-{self._seen.sequence}-{moment:%Y%m%dT%H%M%S}.npy")
+        file = Path(f"{stem}-{self._seen.sequence}-{datetime.now():%Y%m%dT%H%M%S}.npy")
         try:
+            pixels = _plain(self._seen.value)
             with file.open("xb") as out:
-                np.save(out, self._seen.value, allow_pickle=False)
-        except (OSError, ValueError) as error:
+                np.save(out, pixels, allow_pickle=False)
+        except (OSError, PyroError) as error:
             return f"not saved: {error}"
         how = ", ".join(self.feed.notes)
         return f"saved as {file}" + (f" ({how})" if how else "")
 
 
-def run(
-    viewer: Viewer, screen: Screen, frames: int | None = None, clock: Callable[[], float] = time.monotonic
-) -> None:
+def _plain(value: Any) -> np.ndarray[Any, Any]:
+    """A value as an array without objects. Raises `PyroError` if it is none."""
+    array = np.asarray(value)
+    if array.dtype.hasobject:
+        raise PyroError(f"a {type(value).__name__} is no array, and cannot be saved as one")
+    return array
+
+
+def run(viewer: Viewer, screen: Screen, frames: int | None = None) -> None:
     """Show what comes until the screen is closed, or until so many frames have come.
 
     Raises what has ended the stream for good.
@@ -234,9 +239,9 @@ def run(
         came = viewer.take(screen.patience_s, left)
         left = None if left is None else left - came
         is_new = is_new or came > 0
-        since_s = clock() - drawn_at
+        since_s = time.monotonic() - drawn_at
         if left == 0 or since_s >= (screen.interval_s if is_new else _REFRESH_S):
-            drawn_at, is_new = clock(), False
+            drawn_at, is_new = time.monotonic(), False
             screen.draw(viewer.sight())
         keys = screen.attend()
         if "q" in keys:

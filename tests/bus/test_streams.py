@@ -105,6 +105,7 @@ def test_scalars_and_traces_are_streams_too(camera: Any) -> None:
     with camera.power.subscribe("lossless") as sub:
         assert camera.power.unit == "mW"
         values = []
+        before = 0
         for _ in range(3):
             before = camera.measure(1000)
             values += [sub.get(timeout=10) for _ in range(1000)]

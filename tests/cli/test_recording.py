@@ -133,7 +133,7 @@ def test_ctrl_c_ends_it_well(
     assert sequences(path) == list(range(first, published + 1))
     with h5py.File(path) as file:
         noted = dict(file["recording"].attrs)
-        assert (noted["ended_properly"], noted["ended_because"]) == (True, "stopped")
+        assert (noted["ended_properly"], noted["ended_because"]) == (True, b"stopped")
         assert (int(file["counts"]["recorded"]), int(file["counts"]["dropped"])) == (30, 0)
 
 

@@ -335,7 +335,7 @@ def test_ctrl_c_in_a_script_leaves_a_whole_file(camera: Any, tmp_path: Path) -> 
         recording.run(report=press_ctrl_c)
     found = read(path)
     assert len(found.all) == found.recorded == 4
-    assert (found.notes["ended_properly"], found.notes["ended_because"]) == (True, "KeyboardInterrupt")
+    assert (found.notes["ended_properly"], found.notes["ended_because"]) == (True, "interrupted")
 
 
 def test_an_error_of_the_stream_ends_it_and_is_noted(stream_bus: Process, tmp_path: Path) -> None:

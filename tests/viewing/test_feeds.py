@@ -237,7 +237,23 @@ def test_a_key_saves_the_pixels_and_another_ends_it(
         (file,) = tmp_path.glob("camera.frames-*.npy")
         assert np.array_equal(np.load(file), viewer.value)
         assert screen.sights[-1].message == f"saved as {file.name}"
-        assert viewer.save_pixels().startswith("not saved: ")  # it is there already
+
+
+def test_what_is_no_array_is_not_saved_as_one(
+    camera: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Viewer(camera.frames) as viewer:
+        assert viewer.save_pixels() == "there is nothing to save yet"
+        camera.publish({"mode": "idle"})
+        until(lambda: viewer.take(0.1))
+        assert viewer.save_pixels() == "not saved: a dict is no array, and cannot be saved as one"
+        with pytest.raises(PyroError, match="no array"):
+            viewer.save(tmp_path / "a.npy")
+        assert list(tmp_path.iterdir()) == []
+        sight = viewer.sight()
+        assert isinstance(sight.scene, Words)
+        assert sight.scene.text == "{'mode': 'idle'}"
 
 
 def test_figures_of_what_is_seen_now(camera: Any, tmp_path: Any) -> None:
