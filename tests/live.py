@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -108,6 +109,14 @@ def bus(*services: str, **settings: Any) -> Iterator[Process]:
     """A broker and one worker with these services; yields the broker."""
     with start_broker(**settings) as broker, start_worker(broker.ready, *services):
         yield broker
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for something that will be so."""
+    ends = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < ends, "it has not come true"
+        time.sleep(0.01)
 
 
 def is_busy(proxy: Any) -> bool:

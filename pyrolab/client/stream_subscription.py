@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from typing_extensions import Self
 
@@ -148,6 +148,11 @@ class StreamSubscription:
         return road.reason
 
     @property
+    def trouble(self) -> Exception | None:
+        """Why it is interrupted; None if it is not."""
+        return self._trouble
+
+    @property
     def closed(self) -> bool:
         """Whether it has ended."""
         return self._closed
@@ -264,7 +269,10 @@ class StreamSubscription:
         return None
 
     def _take(self, envelope: Envelope, frames: list[Any]) -> Frame | None:
-        frame, self._is_shared = self._receiver.frame(envelope, frames)
+        try:
+            frame, self._is_shared = self._receiver.frame(envelope, frames)
+        except RemoteError as error:
+            self._end(error)
         self._asked = False
         self._owed += 1
         self._owed_bytes += sum(map(len, frames)) if not self._is_shared else _TELL_BYTES
@@ -277,9 +285,13 @@ class StreamSubscription:
     def _refused(self, error: Exception) -> None:
         """The source has ended it."""
         if isinstance(error, (FramesLost, RemoteError)):
-            self._ended = error
-            self._hang_up()
-            raise error
+            self._end(error)
+        raise error
+
+    def _end(self, error: Exception) -> NoReturn:
+        """No more frames can come."""
+        self._ended = error
+        self._hang_up()
         raise error
 
     def _wait(self, until: float | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pyrolab.errors import ProtocolError
+from pyrolab.errors import ProtocolError, RemoteError
 from pyrolab.protocol import codec, dtypes
 from pyrolab.protocol.envelope import Envelope
 from pyrolab.streams.compression import decode
@@ -55,7 +55,8 @@ class Receiver:
     def frame(self, envelope: Envelope, frames: Sequence[Any]) -> tuple[Frame, bool]:
         """The frame in a message, and whether it is in shared memory.
 
-        Raises `ProtocolError` for what is none, `MemoryUnreachable` for what can't be looked at from here.
+        Raises `ProtocolError` for what is none, `MemoryUnreachable` for what can't be looked at from here,
+        `RemoteError` for what can't be had as it was asked for.
         """
         timestamp, metadata, content = _checked(codec.decode(frames[0], frames[1:]))
         try:
@@ -89,7 +90,13 @@ class Receiver:
         return array
 
     def _shaped(self, memory: Any, dtype: np.dtype[Any], shape: list[int]) -> Array:
-        return self._variant.reduce(np.frombuffer(memory, dtype).reshape(shape))
+        array = np.frombuffer(memory, dtype).reshape(shape)
+        try:
+            return self._variant.reduce(array)
+        except ValueError as error:  # as the source says it to those who get their frames from elsewhere
+            raise RemoteError(
+                f"a frame of shape {array.shape} cannot be had as it was asked for: {error}"
+            ) from None
 
     def _let_go(self, sequence: int) -> None:
         self._held.discard(sequence)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from live import Process, bus
+from live import Process, bus, until
 from pyrolab.api import AsyncProxy, Proxy
-from pyrolab.errors import FramesLost, RemoteError, SerializeError
+from pyrolab.errors import FramesLost, RemoteError
 from services.streams import image_of
 
 PATHS = ["shared memory", "direct", "relay"]
@@ -31,14 +31,6 @@ def camera(stream_bus: Process) -> Iterator[Any]:
     with Proxy(f"PYRONAME:camera@localhost:{stream_bus.ready}") as proxy:
         yield proxy
         proxy.rest()
-
-
-def until(condition: Any) -> None:
-    """Wait for something that will be so."""
-    ends = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < ends, "it has not come true"
-        time.sleep(0.01)
 
 
 def accounts_for(sub: Any, published: int) -> bool:
@@ -295,80 +287,6 @@ def test_a_source_on_demand_runs_while_somebody_looks(stream_bus: Process) -> No
         lamp.mend()
         with lamp.light.subscribe("queue") as sub:
             assert sub.get(timeout=10).value == 1
-
-
-# -- bad input --------------------------------------------------------------------------------------------
-
-
-def test_what_cannot_be_published_is_an_error_of_the_publisher(camera: Any) -> None:
-    before = camera.published()
-    with pytest.raises(SerializeError, match="dtype object"):
-        camera.publish_objects()
-    with pytest.raises(SerializeError, match="metadata"):
-        camera.publish(1, big=np.zeros(10_000))
-    with pytest.raises(RuntimeError, match="shutter"):
-        camera.fail_to_fill()
-    with camera.frames.subscribe("lossless") as sub:
-        with pytest.raises(SerializeError, match="dtype object"):
-            camera.publish_objects()
-        with pytest.raises(RuntimeError, match="shutter"):
-            camera.fail_to_fill()
-        with pytest.raises(ValueError, match="over the limit"):
-            camera.publish_too_much()
-        with pytest.raises(ValueError, match="over the limit"):
-            camera.fill(1, (1 << 20, 1 << 20))
-        camera.snap(1, BIG)
-        assert np.array_equal(sub.get(timeout=10).array, image_of(before + 1, BIG))
-    assert camera.published() == before + 1
-
-
-@pytest.mark.parametrize(
-    ("wanted", "why"),
-    [
-        ({"policy": "best"}, "latest, queue, lossless"),
-        ({"policy": "queue", "limit": 0}, "limit"),
-        ({"every": 0}, "every"),
-        ({"max_rate": -1}, "max_rate"),
-        ({"max_rate": float("nan")}, "max_rate"),
-        ({"compression": "rar"}, "zstd"),
-        ({"binning": 0}, "binning"),
-        ({"region": "all of it"}, "region"),
-        ({"path": "pigeon"}, "relay"),
-    ],
-)
-def test_what_makes_no_sense_is_refused_at_once(camera: Any, wanted: dict[str, Any], why: str) -> None:
-    with pytest.raises((ValueError, TypeError), match=why):
-        camera.frames.subscribe(**wanted)
-    assert camera.subscribers() == 0
-
-
-def test_a_misspelt_stream_is_an_attribute_error(camera: Any) -> None:
-    with pytest.raises(AttributeError, match="did you mean 'frames'"):
-        camera.frame.subscribe()
-    assert "frames" in dir(camera)
-    assert camera.frames.__doc__ == "What the camera sees."
-    assert "frames" in repr(camera.frames)
-
-
-def test_nothing_comes_within_the_time(camera: Any) -> None:
-    with camera.frames.subscribe() as sub:
-        with pytest.raises(TimeoutError, match=r"no frame of frames has come within 0\.05 s"):
-            sub.get(timeout=0.05)
-        camera.snap(1)
-        sub.get(timeout=10)
-    with pytest.raises(StopIteration):
-        sub.get()
-    assert list(sub) == []
-
-
-def test_close_from_another_thread_ends_the_loop(camera: Any) -> None:
-    sub = camera.frames.subscribe("queue")
-    reader = threading.Thread(target=lambda: list(sub))
-    reader.start()
-    sub.close()
-    reader.join(20)
-    assert not reader.is_alive()
-    until(lambda: camera.subscribers() == 0)
 
 
 # -- asyncio ----------------------------------------------------------------------------------------------

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from live import Process, bus, start_broker, start_worker
+from live import Process, bus, start_broker, start_worker, until
 from pyrolab.api import Proxy
 from pyrolab.errors import DaemonError, FramesLost
 from services.streams import image_of
@@ -32,14 +31,6 @@ def camera(stream_bus: Process) -> Iterator[Any]:
     with Proxy(f"PYRONAME:camera@localhost:{stream_bus.ready}") as proxy:
         yield proxy
         proxy.rest()
-
-
-def until(condition: Any) -> None:
-    """Wait for something that will be so."""
-    ends = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < ends, "it has not come true"
-        time.sleep(0.01)
 
 
 def cut(sub: Any) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 import pytest
 
-from live import PATIENCE_S, Process, bus
+from live import PATIENCE_S, Process, bus, until
 from pyrolab.api import Proxy
 from services.streams import image_of
 
@@ -113,10 +113,3 @@ class Recorder:
         self._subscription.close()
         self._thread.join(PATIENCE_S)
         self.raise_error()
-
-
-def until(condition: Any) -> None:
-    ends = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < ends, "it has not come true"
-        time.sleep(0.01)
