@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from perf import streams, streams_bus, streams_raw, trust_bus
+from perf import streams_bus, streams_raw, trust_bus
 from perf.payloads import Image
 from perf.streams_cast import asked
 from perf.streams_frames import REFERENCE, check_all, check_signed, counted, fill
-
-ROOT = Path(__file__).parents[2]
 
 
 def coming(frames: list[tuple[int, Image]]) -> Any:
@@ -79,14 +72,14 @@ def bus() -> Iterator[trust_bus.Bus]:
 @pytest.mark.parametrize("path", ["shared memory", "direct", "relay"])
 def test_frames_come_by_the_path_that_is_measured(bus: trust_bus.Bus, path: str, way: str) -> None:
     cast = streams_bus.cast(bus, 2)
-    assert cast.rate(0.05, 2, {"way": way}, {"policy": "lossless", "path": path}) > 0
+    assert cast.rate(0.5, 2, {"way": way}, {"policy": "lossless", "path": path}) > 0
 
 
 def test_bare_sockets_carry_what_is_compared(bus: trust_bus.Bus) -> None:
     cast = streams_raw.cast(bus.start, 2)
     waits, *_, drops = streams_raw.CANDIDATES.values()
     for settings in (waits, drops, {**waits, "proxied": True}):
-        assert cast.rate(0.05, 2, settings, {"kept": settings["kept"]}) > 0
+        assert cast.rate(0.5, 2, settings, {"kept": settings["kept"]}) > 0
 
 
 def test_a_wrong_path_is_an_error_and_not_a_figure(bus: trust_bus.Bus) -> None:
@@ -96,24 +89,3 @@ def test_a_wrong_path_is_an_error_and_not_a_figure(bus: trust_bus.Bus) -> None:
         pytest.raises(RuntimeError, match="a path is one of"),
     ):
         asked(cast.viewers, "count", where=where, begin=0.0, end=0.0, path="carrier pigeon")
-
-
-@pytest.mark.timeout(300)
-def test_a_quick_run_has_a_figure_for_each_contender(tmp_path: Path) -> None:
-    command = ["-m", "perf", "--quick", "--only", "streams", "--into", str(tmp_path)]
-    ran = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    run = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
-    assert set(run["absent"]) <= {streams.IMAGEZMQ}
-    others = len(run["absent"])
-    measured = Counter(each["point"][0] for each in run["series"] if each["rounds"])
-    assert measured == {
-        streams.ONE: 9 - others,
-        streams.FOUR: 6 - others,
-        streams.BESIDE: 3,
-        streams.COST: 3,
-        streams.VALUES: 2,
-        streams.RECORD: 3,
-        streams.FIRST: 5,
-        streams.GROWN: 6,
-    }
