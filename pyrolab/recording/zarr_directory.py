@@ -1,10 +1,14 @@
 """Zarr directories, in format 2, which zarr-python 2 and 3 and the other readers know.
 
-Each big frame is a file of its own. An array's length is written, by replacing a small file, after its rows.
+The library makes the arrays. Rows are put into their files here, so that the directory is whole at any
+moment: first a chunk, then the length of its array, each by replacing a file. A big frame is a chunk.
 """
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import shutil
 from collections.abc import Mapping
 from importlib import import_module
@@ -20,6 +24,7 @@ from pyrolab.recording.files import Wishes
 from pyrolab.recording.segments import Storage, Store, Tables
 
 _LIBRARY = int(zarr.__version__.partition(".")[0])
+_FORMAT = "zarr_format" if _LIBRARY >= 3 else "zarr_version"
 _ROWS_IN_CHUNK, _LOGGED_IN_CHUNK = 1024, 64
 _LOGS = {"epochs": 2, "gaps": 3}
 
@@ -50,56 +55,104 @@ def _remove(path: Path) -> None:
 
 
 class Array:
-    """An array that grows by rows."""
+    """An array that grows by rows, in a directory of its own."""
 
-    def __init__(self, array: Any) -> None:
-        self._array = array
+    def __init__(self, directory: Path, compressor: Any) -> None:
+        self._directory = directory
+        self._compressor = compressor
+        self._noted = json.loads((directory / ".zarray").read_bytes())
+        self._chunk_rows: int = self._noted["chunks"][0]
+        self._inner: list[int] = self._noted["shape"][1:]
+        self._chunk: np.ndarray[Any, Any] | None = None
 
     def write(self, start: int, rows: np.ndarray[Any, Any]) -> None:
-        """Write rows."""
-        self._array.resize((start + len(rows), *rows.shape[1:]))
-        self._array[start:] = rows
+        """Write rows, and then how many there are."""
+        end = start + len(rows)
+        if rows.size:
+            if self._chunk_rows == 1:
+                for number, row in enumerate(rows, start):
+                    self._write_chunk(number, row)
+            else:
+                self._fill_chunks(start, rows)
+        self._noted["shape"] = [end, *self._inner]
+        replace(self._directory / ".zarray", json.dumps(self._noted, indent=2).encode())
+
+    def _fill_chunks(self, start: int, rows: np.ndarray[Any, Any]) -> None:
+        """A chunk that is not full yet is kept, and written again with more in it."""
+        while len(rows):
+            number, offset = divmod(start, self._chunk_rows)
+            if self._chunk is None:
+                self._chunk = np.zeros((self._chunk_rows, *rows.shape[1:]), rows.dtype)
+            taken = min(len(rows), self._chunk_rows - offset)
+            self._chunk[offset : offset + taken] = rows[:taken]
+            self._write_chunk(number, self._chunk)
+            if offset + taken == self._chunk_rows:
+                self._chunk = None
+            start, rows = start + taken, rows[taken:]
+
+    def _write_chunk(self, number: int, chunk: np.ndarray[Any, Any]) -> None:
+        plain = np.ascontiguousarray(chunk)
+        content = plain.view(np.uint8).data if self._compressor is None else self._compressor.encode(plain)
+        replace(self._directory / ".".join([str(number), *"0" * len(self._inner)]), content)
+
+
+def replace(path: Path, content: Any, new: Path | None = None) -> None:
+    """Write a file in one step, by way of `new`: it is the old or the new one at any moment."""
+    new = new or path.with_name(path.name + ".new")
+    with new.open("wb", buffering=0) as file:
+        written = file.write(content)
+    if written != memoryview(content).nbytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.replace(new, path)
 
 
 class ZarrDirectory(Store):
     """A zarr directory that is being written."""
 
     def __init__(self, path: Path, description: Description, compressor: Any) -> None:
-        chosen: dict[str, Any] = {"zarr_format" if _LIBRARY >= 3 else "zarr_version": 2}
+        self._path = path
         self._compressor = compressor
+        chosen: dict[str, Any] = {_FORMAT: 2}
         self._root = zarr.open_group(str(path), mode="w-", **chosen)
-        self._root.attrs.update(
-            {
-                "format": FORMAT,
-                "pyrolab": description.pyrolab,
-                "started": description.started,
-                "ended": "",
-                "ended_properly": False,
-                "ended_because": "",
-                "recorded": 0,
-                "dropped": 0,
-                "source": description.source(),
-                "settings": description.settings,
-                "settings_unread": description.unread,
-            }
-        )
-        self._logs = {
-            name: Array(_new_array(self._root, name, np.dtype("i8"), (width,), _LOGGED_IN_CHUNK, None))
-            for name, width in _LOGS.items()
+        self._noted = {
+            "format": FORMAT,
+            "pyrolab": description.pyrolab,
+            "started": description.started,
+            "ended": "",
+            "ended_properly": False,
+            "ended_because": "",
+            "recorded": 0,
+            "dropped": 0,
+            "source": description.source(),
+            "settings": description.settings,
+            "settings_unread": description.unread,
         }
+        self._logs: dict[str, Array] = {}
+        for name, width in _LOGS.items():
+            _make_array(self._root, name, np.dtype("i8"), (width,), _LOGGED_IN_CHUNK, None)
+            self._logs[name] = Array(path / name, None)
+        self._write_notes()
+
+    def _write_notes(self) -> None:
+        # Not beside it: zarr warns of files there that it does not know, such as those of a killed process.
+        new = self._path / "epochs" / "notes.new"
+        replace(self._path / ".zattrs", json.dumps(self._noted, indent=2).encode(), new)
 
     def new_segment(
         self, name: str, columns: Mapping[str, Column], chunk_frames: int, compressed: bool
     ) -> Mapping[str, Storage]:
-        """Make the arrays of a segment, in a group."""
-        group = self._root.create_group(name)
+        """Make the arrays of a segment, in a group that gets its name when it is complete."""
+        unfinished = f"unfinished_{name}"
+        group = self._root.create_group(unfinished)
         made = {}
         for each, column in columns.items():
             is_data = each == "data"
             rows = chunk_frames if is_data else _ROWS_IN_CHUNK
             compressor = self._compressor if is_data and compressed else None
-            made[each] = Array(_new_array(group, each, _stored_dtype(column), column.shape, rows, compressor))
-        return made
+            _make_array(group, each, _stored_dtype(column), column.shape, rows, compressor)
+            made[each] = compressor
+        os.rename(self._path / unfinished, self._path / name)
+        return {each: Array(self._path / name / each, compressor) for each, compressor in made.items()}
 
     def log(self, name: str) -> Storage:
         """The array of epochs or of gaps."""
@@ -107,19 +160,13 @@ class ZarrDirectory(Store):
 
     def commit(self, counts: Counts) -> None:
         """Write how many there are; all else is in its files."""
-        self._root.attrs.update({"recorded": counts.recorded, "dropped": counts.dropped})
+        self._noted.update(recorded=counts.recorded, dropped=counts.dropped)
+        self._write_notes()
 
     def close(self, counts: Counts, ending: Ending) -> None:
         """Note the ending."""
-        self._root.attrs.update(
-            {
-                "recorded": counts.recorded,
-                "dropped": counts.dropped,
-                "ended": ending.ended,
-                "ended_properly": ending.properly,
-                "ended_because": ending.because,
-            }
-        )
+        self._noted.update(ended=ending.ended, ended_properly=ending.properly, ended_because=ending.because)
+        self.commit(counts)
 
     def abandon(self) -> None:
         """Nothing is open."""
@@ -131,14 +178,15 @@ def _stored_dtype(column: Column) -> np.dtype[Any]:
     return column.dtype
 
 
-def _new_array(
+def _make_array(
     group: Any, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], rows: int, compressor: Any
-) -> Any:
+) -> None:
     chosen: dict[str, Any] = {
         "shape": (0, *shape),
         "chunks": (rows, *(max(length, 1) for length in shape)),
         "dtype": dtype,
     }
     if _LIBRARY >= 3:
-        return group.create_array(name, compressors=compressor, config={"write_empty_chunks": True}, **chosen)
-    return group.create_dataset(name, compressor=compressor, **chosen)
+        group.create_array(name, compressors=compressor, **chosen)
+    else:
+        group.create_dataset(name, compressor=compressor, **chosen)
