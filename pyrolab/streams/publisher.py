@@ -154,6 +154,7 @@ class Publisher:
 
     def _announce(self, frame: Frame) -> int:
         """Number the frame, and offer it to all who have subscribed."""
+        is_wanted = False
         with self.lock:
             self._sequence += 1
             number = frame.sequence = self._sequence
@@ -162,6 +163,9 @@ class Publisher:
                 feed.offer(frame, now)
                 if feed.is_ready or feed.is_at_its_end:
                     self._rouses[feed]()
+                    is_wanted = True
+        if is_wanted:
+            time.sleep(0)  # a loop that publishes without a pause would keep the interpreter from the sender
         return number
 
     def _wait_for_room(self) -> None:
