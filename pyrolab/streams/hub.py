@@ -263,7 +263,8 @@ class Hub:
                     shared.setdefault(key, (header, frames, []))[2].append(viewer)
                     continue
                 self._drop(viewer.road.send([viewer], header, frames))
-        for header, frames, viewers in shared.values():
+        # One viewer may be further on than another: to each, frames go in their order.
+        for header, frames, viewers in sorted(shared.values(), key=lambda each: each[0].call):
             self._drop(self._relay.send(viewers, header, frames))
 
     def _take_roused(self) -> list[Viewer]:

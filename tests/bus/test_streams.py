@@ -199,6 +199,22 @@ def test_lossless_ends_with_the_gap_if_the_publisher_cannot_wait(camera: Any) ->
             sub.get(timeout=1)
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_viewers_that_are_at_different_places_get_every_frame_in_order(camera: Any, path: str) -> None:
+    with (
+        camera.frames.subscribe("lossless", path=path) as one,
+        camera.frames.subscribe("lossless", path=path) as other,
+    ):
+        camera.run(0.0, (128, 512))
+        for turn in range(60):
+            ahead, behind = (one, other) if turn % 2 else (other, one)
+            for _ in range(5):
+                ahead.get(timeout=20)
+            for _ in range(5):
+                behind.get(timeout=20)
+        assert (one.dropped, other.dropped) == (0, 0)
+
+
 def test_one_who_sleeps_costs_nobody_a_frame(camera: Any) -> None:
     with camera.frames.subscribe("queue") as sleeper, camera.frames.subscribe("lossless") as awake:
         sleeper.get  # noqa: B018 - never called
