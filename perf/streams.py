@@ -79,9 +79,9 @@ class Extent:
     def of(cls, effort: Effort) -> Extent:
         """As much as the issue asks for, or just enough to see that it works."""
         if effort.rounds < 5:
-            return cls(effort, effort, list(CANDIDATES)[:1], 1, 12, 100)
+            return cls(effort, effort, list(CANDIDATES)[:1], 1, 48, 100)
         sleepers = Effort(effort.rounds, 2 * effort.slice_s, effort.budget_s)
-        return cls(effort, sleepers, list(CANDIDATES), 2, 96, 10_000)
+        return cls(effort, sleepers, list(CANDIDATES), 2, 192, 10_000)
 
 
 class Stage:

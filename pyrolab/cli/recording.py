@@ -44,7 +44,7 @@ class Wishes:
 
 def record(name: str, to: Path, wishes: Wishes, host: str | None, port: int | None) -> int:
     """Record a stream; 0 if it ended as it was asked to, 1 if something went wrong, which is said."""
-    from pyrolab.viewing.names import find
+    from pyrolab.client.dotted import find
 
     found = find(name, broker_location(host, port))
     with found.service:

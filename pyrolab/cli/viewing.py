@@ -18,10 +18,10 @@ from pyrolab.errors import NamingError, PyroError
 from pyrolab.link.finding import broker_location
 
 if TYPE_CHECKING:
+    from pyrolab.client.dotted import Found
     from pyrolab.viewing.asked import Asked
     from pyrolab.viewing.feeds import Feed
     from pyrolab.viewing.look import Look
-    from pyrolab.viewing.names import Found
 
 #: Pictures per second, unless another rate is asked for.
 _WINDOW_RATE, _TERMINAL_RATE = 25.0, 10.0
@@ -70,7 +70,7 @@ def watch(
 @contextlib.contextmanager
 def _found(name: str, host: str | None, port: int | None, alone: bool = False) -> Iterator[Found]:
     """What the name stands for, connected until it is needed no longer."""
-    from pyrolab.viewing.names import find
+    from pyrolab.client.dotted import find
 
     logging.getLogger("pyrolab.client").addHandler(logging.NullHandler())  # what is wrong, the screen says
     found = find(name, broker_location(host, port), alone)

@@ -33,7 +33,7 @@ from pyrolab.errors import (
 from pyrolab.link.clock import clock_ms, clock_s
 from pyrolab.link.frames import POLLIN, POLLOUT, events, receive_message, send_frames
 from pyrolab.link.readiness import Readiness
-from pyrolab.link.sockets import check_listening, descriptor_of, new_socket, resolved
+from pyrolab.link.sockets import check_listening, descriptor_of, hasten_local, new_socket, resolved
 from pyrolab.protocol.envelope import MAX_STAMP, WITH_BODY, Envelope, Kind, check_frames, pack, parse
 from pyrolab.protocol.names import Location
 
@@ -120,6 +120,7 @@ class Link:
         if envelope.kind != Kind.WELCOME:
             raise ProtocolError(f"{self.location} answered a HELLO with a message of kind {envelope.kind}")
         self.session = envelope.session
+        hasten_local(frames[0].get(zmq.SRCFD))
         self._heed(_unpack_map(frames[0]))
 
     def _heed(self, welcome: dict[str, Any]) -> None:

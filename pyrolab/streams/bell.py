@@ -19,15 +19,18 @@ class Bell:
         self._asleep.setblocking(False)
         self._rope.setblocking(False)
 
-    def wait(self, sockets: Sequence[zmq.Socket[bytes]], timeout_s: float) -> None:
-        """Return when there may be something to do."""
-        watched: list[Any] = [(self._asleep, POLLIN), *((each, POLLIN) for each in sockets)]
-        if any(each is self._asleep for each, _ in zmq.zmq_poll(watched, int(timeout_s * 1000))):
+    def wait(self, sockets: Sequence[zmq.Socket[bytes]], timeout_s: float) -> bool:
+        """Return when there may be something to do; whether somebody has rung."""
+        bell = self._asleep.fileno()
+        watched: list[Any] = [(bell, POLLIN), *((each, POLLIN) for each in sockets)]
+        rung = any(each == bell for each, _ in zmq.zmq_poll(watched, int(timeout_s * 1000)))
+        if rung:
             try:
                 while self._asleep.recv(64):
                     pass
             except BlockingIOError:
-                pass
+                pass  # all rings have been heard
+        return rung
 
     def ring(self) -> None:
         """End the wait that is going on, or the next one."""

@@ -101,6 +101,11 @@ class Feed:
         """Whether `take` would give a frame."""
         return bool(self._pending) and self._may_send(self._pending[0][0])
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether a frame that could be taken has not been, and another one is there already."""
+        return len(self._pending) > 1
+
     def _may_send(self, frame: Frame) -> bool:
         if self._credit <= 0 or len(self.held) >= MOST_HELD:
             return False

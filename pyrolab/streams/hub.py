@@ -27,7 +27,7 @@ from pyrolab.streams.bell import Bell
 from pyrolab.streams.feeds import Feed
 from pyrolab.streams.options import Options, Ticket, as_mapping
 from pyrolab.streams.publisher import Publisher
-from pyrolab.streams.relayed import RelayRoad
+from pyrolab.streams.relayed import RelayRoad, Shipment
 from pyrolab.streams.tickets import Tickets
 from pyrolab.streams.viewers import DirectRoad, Header, Viewer, refusal_body
 from pyrolab.streams.workshop import Workshop
@@ -254,17 +254,15 @@ class Hub:
 
     def _send_frames(self) -> None:
         """Send what can be sent; what several want by way of the broker goes there once."""
-        shared: dict[Any, tuple[Header, Sequence[Any], list[Viewer]]] = {}
+        shipment = Shipment()
         for viewer in self._take_roused():
             while (made := self._next_message(viewer)) is not None:
                 header, frames = made
                 if viewer.road.shares:
-                    key = (id(frames[0]), header.number, header.call)
-                    shared.setdefault(key, (header, frames, []))[2].append(viewer)
-                    continue
-                self._drop(viewer.road.send([viewer], header, frames))
-        # One viewer may be further on than another: to each, frames go in their order.
-        for header, frames, viewers in sorted(shared.values(), key=lambda each: each[0].call):
+                    shipment.add(viewer, header, frames)
+                else:
+                    self._drop(viewer.road.send([viewer], header, frames))
+        for header, frames, viewers in shipment:
             self._drop(self._relay.send(viewers, header, frames))
 
     def _take_roused(self) -> list[Viewer]:

@@ -154,7 +154,7 @@ class Publisher:
 
     def _announce(self, frame: Frame) -> int:
         """Number the frame, and offer it to all who have subscribed."""
-        is_wanted = False
+        is_behind = False
         with self.lock:
             self._sequence += 1
             number = frame.sequence = self._sequence
@@ -163,8 +163,8 @@ class Publisher:
                 feed.offer(frame, now)
                 if feed.is_ready or feed.is_at_its_end:
                     self._rouses[feed]()
-                    is_wanted = True
-        if is_wanted:
+                    is_behind = is_behind or feed.is_behind
+        if is_behind:
             time.sleep(0)  # a loop that publishes without a pause would keep the interpreter from the sender
         return number
 

@@ -6,7 +6,7 @@ It belongs to the session of the worker's first connection, and is opened again 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import zmq
@@ -22,6 +22,22 @@ log = logging.getLogger("pyrolab.streams")
 _AT_A_TIME = 64
 
 Heard = Callable[[Viewer, Envelope, list[Any]], object]
+
+
+class Shipment:
+    """What goes to the broker in one go: a message that several want goes there once."""
+
+    def __init__(self) -> None:
+        self._messages: dict[Any, tuple[Header, Sequence[Any], list[Viewer]]] = {}
+
+    def add(self, viewer: Viewer, header: Header, frames: Sequence[Any]) -> None:
+        """The next message for a viewer."""
+        key = (id(frames[0]), header.number, header.call)
+        self._messages.setdefault(key, (header, frames, []))[2].append(viewer)
+
+    def __iter__(self) -> Iterator[tuple[Header, Sequence[Any], list[Viewer]]]:
+        """One viewer may be further on than another: to each, frames go in their order."""
+        return iter(sorted(self._messages.values(), key=lambda each: each[0].call))
 
 
 class RelayRoad:

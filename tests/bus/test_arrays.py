@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import tracemalloc
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 import zmq
 
 from live import bus
-from pyrolab.api import Proxy
+from pyrolab.api import AsyncProxy, BatchProxy, Proxy
 from pyrolab.protocol import codec
 from services.arrays import SHAPE
 
@@ -113,3 +114,48 @@ def test_it_can_be_had_writable_and_still_uncopied(arrays: Any) -> None:
         got[0, 0] = 77
         assert got[0, 0] == 77
         assert other.image()[0, 0] == 0
+
+
+def test_writable_holds_for_all_ways_to_call_until_it_is_taken_back(arrays: Any) -> None:
+    with Proxy(arrays._pyroUri) as other:
+        assert not other._pyroWritable
+        other._pyroWritable = True
+        batch = BatchProxy(other)
+        batch.several()
+        for got in (other.several.future().result(), *(batch() or ())):
+            first, (second, _) = got["halves"]
+            assert first.flags.writeable
+            assert second.flags.writeable
+        other._pyroWritable = False
+        assert not other.image().flags.writeable
+        assert not arrays.image().flags.writeable
+
+
+@pytest.mark.parametrize("length", [0, 3, 512, 100_000])
+def test_arrays_of_any_size_can_be_had_writable(arrays: Any, length: int) -> None:
+    with Proxy(arrays._pyroUri) as other:
+        other._pyroWritable = True
+        got = other.echo(np.zeros(length))
+        got += 1
+        assert got.sum() == length
+
+
+def test_an_asyncio_proxy_brings_writable_arrays_on_request_too(arrays: Any) -> None:
+    async def fetch() -> tuple[bool, bool]:
+        async with AsyncProxy(arrays._pyroUri) as other:
+            before = await other.image()
+            other._pyroWritable = True
+            return before.flags.writeable, (await other.image()).flags.writeable
+
+    assert asyncio.run(fetch()) == (False, True)
+
+
+def test_arguments_are_the_memory_of_the_array_all_the_way(arrays: Any) -> None:
+    """What comes back of what was sent is a third memory, and the first one is as it was."""
+    sent = WHOLE.copy()
+    got = arrays.echo([{"a": (sent, sent[:10])}])[0]["a"]
+    sent[0, 0] = 9
+    assert [each[0, 0] for each in got] == [0, 0]
+    assert np.array_equal(got[1], WHOLE[:10])
+    assert got[0].flags.c_contiguous
+    assert arrays.echo(WHOLE.T).flags.f_contiguous

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyrolab.errors import SerializeError
-from pyrolab.protocol import dtypes
+from pyrolab.errors import ProtocolError, SerializeError
+from pyrolab.protocol import arrays, dtypes
+from pyrolab.protocol.blobs import SerializedBlob
 from pyrolab.protocol.codec import decode, encode
 from pyrolab.protocol.limits import MAX_BUFFERS, OUT_OF_BAND_BYTES
 from values.same import same
@@ -128,6 +129,56 @@ def test_a_writable_array_is_the_receivers_own(sent: Any) -> None:
     arrived[...] = 1
     assert not same(arrived, sent) or not sent.size
     assert same(decode(body, frames), sent)
+
+
+def test_memory_that_is_handed_over_is_written_to_and_not_copied() -> None:
+    body, buffers = encode({"a": [LARGE], "b": LARGE.T})
+    frames = [bytearray(each) for each in buffers]
+    arrived = decode(body, frames, writable=True)
+    for array, frame in zip((arrived["a"][0], arrived["b"]), frames, strict=True):
+        array[0, 0, 0] = 12345
+        assert bytes(frame[:2]) == (12345).to_bytes(2, "little")
+
+
+def test_what_is_only_lent_is_never_written_to() -> None:
+    sent = LARGE.copy()
+    arrived = round_trip(sent, writable=True)
+    arrived[...] = 1
+    assert same(sent, LARGE)
+
+
+def test_a_blob_gives_each_who_asks_an_array_of_their_own() -> None:
+    body, buffers = encode(SerializedBlob("image", LARGE))
+    blob = decode(body, [bytearray(each) for each in buffers], writable=True)
+    blob.deserialized()[...] = 1
+    assert same(blob.deserialized(), LARGE)
+
+
+def test_arrays_that_are_laid_out_alike_have_each_its_own_elements() -> None:
+    for value in (1, 2):
+        for order in ("C", "F"):
+            sent = np.full((100, 200), value, np.int32, order=order)
+            assert same(round_trip([sent, sent + 1]), [sent, sent + 1])
+
+
+def test_whoever_renames_the_fields_of_a_received_array_changes_no_other() -> None:
+    sent: Any = np.zeros(1000, "i4,f8")
+    round_trip(sent).dtype.names = ("count", "power")
+    assert round_trip(sent).dtype.names == ("f0", "f1")
+
+
+def test_any_number_of_layouts() -> None:
+    for length in range(OUT_OF_BAND_BYTES, OUT_OF_BAND_BYTES + 600):
+        assert round_trip(np.zeros(length, np.uint8)).shape == (length,)
+    assert len(arrays._LAYOUTS) <= arrays._KNOWN_LAYOUTS
+
+
+def test_a_layout_that_is_known_is_still_held_against_the_bytes() -> None:
+    body, buffers = encode(LARGE)
+    assert same(decode(body, buffers), LARGE)
+    for wrong in (bytes(buffers[0])[:-1], bytes(buffers[0]) + b"\0", b""):
+        with pytest.raises(ProtocolError, match="has 48000 bytes"):
+            decode(body, [wrong])
 
 
 def test_a_read_only_array_can_be_sent() -> None:

@@ -32,6 +32,10 @@ class Arrays:
         """Not contiguous."""
         return self._image[:, ::2]
 
+    def echo(self, value: Any) -> Any:
+        """The value itself."""
+        return value
+
     def take(self, *arrays: Any, **named: Any) -> list[Any]:
         """What arrived: corner pixels, and whether it may be changed."""
         return [

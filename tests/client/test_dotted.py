@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from live import bus
+from pyrolab.client.dotted import find, kind_of, only_stream, split, what_there_is
 from pyrolab.errors import NamingError
 from pyrolab.protocol.interface import EventType, Interface, Method, Property, StreamType
 from pyrolab.protocol.names import Location
-from pyrolab.viewing.names import find, kind_of, only_stream, split, what_there_is
 
 KNOWN = ["laser", "lab.laser", "lab.laser.pump", "stage"]
 
