@@ -81,7 +81,7 @@ class Extent:
         if effort.rounds < 5:
             return cls(effort, effort, list(CANDIDATES)[:1], 1, 48, 100)
         sleepers = Effort(effort.rounds, 2 * effort.slice_s, effort.budget_s)
-        return cls(effort, sleepers, list(CANDIDATES), 2, 192, 10_000)
+        return cls(effort, sleepers, list(CANDIDATES), 2, 240, 10_000)
 
 
 class Stage:

@@ -25,7 +25,7 @@ LIBRARY = "h5py"
 KNOWN, GROWING = "known", "growing"
 _NAME = "frames"
 #: Frames before those that are timed: everything is open then, and all memory is there.
-_WARM_UP = 24
+_WARM_UP = 32
 #: How much memory is used before, for each byte that is written: the file's cache, and frames that wait.
 _USED_BEFORE = 2
 

@@ -71,11 +71,12 @@ class Array:
         is_plain = dataset.id.get_create_plist().get_nfilters() == 0 and dataset.dtype.kind in "iufc"
         #: Whether the bytes of a row are those of a chunk.
         self._is_direct = is_plain and dataset.ndim > 1 and dataset.chunks == (1, *dataset.shape[1:])
+        self._row_shape = dataset.shape[1:]
 
     def write(self, start: int, rows: np.ndarray[Any, Any]) -> None:
         """Write rows, big ones without a copy."""
         self._file.make_room(rows.nbytes)
-        self.dataset.resize(start + len(rows), axis=0)
+        self.dataset.id.set_extent((start + len(rows), *self._row_shape))  # `resize` takes 50 µs more
         if self._is_direct and len(rows) == 1:
             offset = (start, *(0,) * (rows.ndim - 1))
             self.dataset.id.write_direct_chunk(offset, np.ascontiguousarray(rows))
