@@ -103,7 +103,8 @@ class Attachment:
         assert self.uri.location is not None
         timeout_s = self.deadline_s
         ends = None if timeout_s is None else clock_s() + timeout_s
-        connection = Connection(self.uri.location, self.uri.object, self._asked(), timeout_s)
+        with nothing_sent():
+            connection = Connection(self.uri.location, self.uri.object, self._asked(), timeout_s)
         connection.inbox = self.inbox
         try:
             with nothing_sent():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 
 import msgpack
 import pytest
+import zmq
 
 from chaos.relay import Relay, Way
 from live import Process, bus, clean_environment, is_busy, start_broker, start_worker
@@ -408,3 +410,34 @@ def test_a_deadline_that_is_too_short_to_find_out_sends_nothing(relay: Relay, be
         relay.let_pass()
         assert cut.count() == before + 1
         assert bench.count() == before + 2
+
+
+def _hang_up_on_everybody(context: zmq.Context[zmq.Socket[bytes]], port: int, times: int) -> None:
+    """Listen there, and close at the first word; again and again."""
+    for _ in range(times):
+        with context.socket(zmq.ROUTER) as router:
+            router.setsockopt(zmq.LINGER, 0)
+            router.setsockopt(zmq.RCVTIMEO, 20_000)
+            while True:
+                try:
+                    router.bind(f"tcp://127.0.0.1:{port}")
+                    break
+                except zmq.ZMQError:
+                    time.sleep(0.005)  # the one before it is still being closed
+            router.recv()
+
+
+def test_a_call_whose_connection_ends_while_it_is_made_was_not_executed() -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    with context, context.socket(zmq.ROUTER) as first:
+        port = first.bind_to_random_port("tcp://127.0.0.1")
+        first.close(0)
+        listening = threading.Thread(target=_hang_up_on_everybody, args=(context, port, 6))
+        listening.start()
+        for _ in range(3):
+            with pytest.raises(NotExecuted), Proxy(f"PYRO:bench@127.0.0.1:{port}") as bench:
+                bench.move(1)
+        while listening.is_alive():
+            with contextlib.suppress(CommunicationError), Proxy(f"PYRO:bench@127.0.0.1:{port}") as bench:
+                bench.move(1)
+        listening.join()

@@ -309,9 +309,9 @@ def every_error_says_enough(history: History) -> Iterator[str]:
         if call.outcome != FAILED:
             continue
         if not call.error.startswith("bus:"):
-            yield f"{call} failed with something that is no error of the bus"
+            yield f"{call.error} is no error of the bus, and ended {call}"
         elif not call.reads and call.error not in CERTAIN:
-            yield f"{call} failed, and nobody knows whether it may have run"
+            yield f"{call.error}: nobody knows whether {call} may have run"
 
 
 INVARIANTS: dict[str, Callable[[History], Iterable[str]]] = {
