@@ -71,6 +71,10 @@ class NotSent(NotExecuted, ConnectionClosedError):
     """The connection was lost before the call could be sent."""
 
 
+class ServiceOffline(NotExecuted):
+    """The service is there, its instrument is not; it is tried again within `retry_after_s`."""
+
+
 class ServiceGone(NotExecuted):
     """No live worker offers this service now."""
 
@@ -200,6 +204,7 @@ REFUSALS: dict[str, type[PyroError]] = {
     "not-recorded": NotRecorded,
     "frames-lost": FramesLost,
     "failed": RemoteError,
+    "offline": ServiceOffline,
 }
 
 

@@ -53,11 +53,40 @@ def up(
         bool, typer.Option("--foreground", "-f", help="Stay here until Ctrl-C (for systemd, containers).")
     ] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait until everything is up.")] = 60.0,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Host simulated twins of the instruments, and touch none.")
+    ] = False,
 ) -> None:
     """Start the broker and the daemons of a configuration; return when every service can be reached."""
     from pyrolab.cli import processes
 
-    raise typer.Exit(processes.up(file, foreground, timeout))
+    raise typer.Exit(processes.up(file, foreground, timeout, simulate))
+
+
+@app.command()
+def wiretap(
+    name: Annotated[str, typer.Argument(help="The instrument's name.")],
+    to: Annotated[Path | None, typer.Option(help="Write it to this file too; it can be replayed.")] = None,
+    entries: Annotated[int | None, typer.Option(min=1, help="Stop after so many.")] = None,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Show what an instrument's driver sends and receives, until Ctrl-C."""
+    from pyrolab.cli import drivers
+
+    raise typer.Exit(drivers.wiretap(name, to, entries, host, port))
+
+
+@app.command()
+def new_driver(
+    name: Annotated[str, typer.Argument(help="The class to be, such as AcmePM5.")],
+    base: Annotated[str, typer.Option(help="Its base class, such as PowerMeter.")] = "Instrument",
+    folder: Annotated[Path, typer.Option("--in", help="Where to write the files.")] = Path(),
+) -> None:
+    """Write a driver to begin with: a class, a simulator of its instrument, and a test of both."""
+    from pyrolab.cli import drivers
+
+    raise typer.Exit(drivers.new_driver(name, base, folder))
 
 
 @app.command()

@@ -19,30 +19,30 @@ from pyrolab.supervisor.plan import Planned, plan
 Status = dict[str, Any]
 
 
-def up(config: Path | None, foreground: bool, timeout_s: float) -> int:
+def up(config: Path | None, foreground: bool, timeout_s: float, simulate: bool = False) -> int:
     """Start everything; returns 0 if every service can be reached."""
     path = chosen(config).absolute()
-    planned = _planned(path)
+    planned = _planned(path, simulate)
     found = running()
-    if found is not None and (foreground or found.config != str(path)):
+    if found is not None and (foreground or simulate or found.config != str(path)):
         return _refuse(
             f"PyroLab runs already, as process {found.pid} with {found.config}; `pyrolab down` stops it"
         )
     if foreground:
         return _supervise_here(planned, path)
-    return _bring_up(path, found, timeout_s)
+    return _bring_up(path, found, timeout_s, simulate)
 
 
-def _planned(path: Path) -> list[Planned]:
+def _planned(path: Path, simulate: bool) -> list[Planned]:
     """What a configuration starts; it is checked here, where the user can read what is wrong."""
-    planned = plan(PyroLabConfiguration.from_file(path))
+    planned = plan(PyroLabConfiguration.from_file(path), simulate)
     if not planned:
         raise ConfigurationError(f"{path} starts nothing; add a service, or look at 'autolaunch'")
     return planned
 
 
-def _bring_up(path: Path, found: Record | None, timeout_s: float) -> int:
-    record = found or background.start(path)
+def _bring_up(path: Path, found: Record | None, timeout_s: float, simulate: bool) -> int:
+    record = found or background.start(path, simulate)
     if record.config != str(path):
         return _refuse(f"PyroLab has just been started with {record.config}; `pyrolab down` stops it")
     try:

@@ -21,6 +21,7 @@ _STYLES = {
     "stopped": "red",
     "restarting": "yellow",
     "starting": "yellow",
+    "offline": "yellow",
     "stopping": "yellow",
     "waiting": "yellow",
 }

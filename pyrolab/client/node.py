@@ -11,11 +11,16 @@ from typing import Any
 
 from pyrolab.client.any_service import FALLBACKS, AnyService
 from pyrolab.client.attachment import Attachment
+from pyrolab.client.deadlines import timeout
 from pyrolab.client.method import RemoteMethod
 from pyrolab.client.shape import Shape
 from pyrolab.errors import PyroError
 from pyrolab.protocol.call_body import READING_DUNDERS, Step, path_text
 from pyrolab.protocol.envelope import Flag
+from pyrolab.protocol.interface import Interface
+
+#: Whoever presses the tab key does not wait for a busy instrument.
+_SOON_S = 0.5
 
 
 class Node(AnyService):
@@ -52,6 +57,8 @@ class Node(AnyService):
             return self._stream(name)
         if name in FALLBACKS:  # unless the service has something of this name itself
             return getattr(self, FALLBACKS[name])
+        if shape.interface.is_open:
+            return self._read(name)
         raise shape.unknown(name, self._label)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -71,9 +78,20 @@ class Node(AnyService):
     def __dir__(self) -> list[str]:
         own = object.__dir__(self)
         try:
-            return sorted({*own, *self._known_shape().interface.names()})
+            return sorted({*own, *self._all_names()})
         except PyroError:  # whoever presses the tab key does not want a traceback
             return sorted(own)
+
+    def _all_names(self) -> list[str]:
+        """What is offered; an open object is asked for what is in it besides, if it answers soon."""
+        interface = self._known_shape().interface
+        if interface.is_open:
+            with timeout(_SOON_S):
+                described = self._attachment.invoke(
+                    self._steps, "describe", flags=Flag.READ, session=self._session
+                )
+            return Interface.from_data(described).names()
+        return interface.names()
 
     def _watch(self, name: str, every: float | None = None) -> Any:
         """The changes of a property, as a `Subscription`: iterate over it, or connect functions to it.
@@ -97,6 +115,8 @@ class Node(AnyService):
         if found is None:
             if name in shape.methods or name in shape.interface.events:
                 raise AttributeError(f"{name!r} of {shape.type_name!r} object is not a property")
+            if shape.interface.is_open:
+                return  # the service knows
             raise shape.unknown(name, self._label)
         if access not in found.access:
             raise AttributeError(f"property {name!r} of {shape.type_name!r} object has {lack}")

@@ -53,7 +53,7 @@ class _References:
         attachment = self._here()
         shape = attachment.shapes.get(data[1])
         if not steps or not isinstance(steps[0], int):
-            return SubProxy(attachment, steps, shape or attachment.shape, data[1])
+            return SubProxy(attachment, steps, shape if steps else attachment.shape, data[1])
         connection = attachment.connection
         session = connection.session if connection is not None else 0
         held = HeldProxy(attachment, steps, shape, data[1], session)

@@ -225,7 +225,10 @@ class ServiceConfiguration(Section):
 
     The class is `module` and `classname`, or `class: module:Name`. `parameters` go to `connect()` when a
     client calls `autoconnect()`; `args` and `kwargs` to the constructor. `instancemode` replaces the class's
-    own; so does `exposure`: "public" exposes all public members of a class that knows nothing of PyroLab.
+    own; so does `exposure`: "public" exposes all public members. A class that knows nothing of PyroLab is
+    "single", "public", and made `at_start`: while that fails, because the instrument is switched off, the
+    service is offline, and it is tried again. Services of a daemon with the same `thread` run in one. With
+    `simulate`, a simulated twin of the instrument is hosted; those of one daemon see each other.
     Without `nameservers` it is listed by its daemon's name server; an empty list says nowhere.
     """
 
@@ -237,6 +240,9 @@ class ServiceConfiguration(Section):
     description: str = ""
     instancemode: InstanceMode | None = None
     exposure: Exposure | None = None
+    at_start: bool | None = None
+    thread: str = ""
+    simulate: bool = False
     daemon: str = DEFAULT_NAME
     nameservers: list[str] | None = None
 

@@ -96,6 +96,8 @@ class Interface:
     events: dict[str, EventType] = field(default_factory=dict)
     types: dict[str, Interface] = field(default_factory=dict)
     streams: dict[str, StreamType] = field(default_factory=dict)
+    #: Whether objects may have more attributes than these; the service is asked about them.
+    is_open: bool = False
 
     def names(self) -> list[str]:
         """All members, in the order of the alphabet."""
@@ -109,6 +111,8 @@ class Interface:
             "methods": {name: _method_to_data(method) for name, method in self.methods.items()},
             "properties": {name: _property_to_data(each) for name, each in self.properties.items()},
         }
+        if self.is_open:
+            data["open"] = True
         if self.events:
             data["events"] = {name: [each.doc, list(each.parameters)] for name, each in self.events.items()}
         if self.streams:
@@ -145,6 +149,7 @@ def _interface_from_data(data: Any, depth: int) -> Interface:
             str(name): StreamType(str(doc), str(unit), bool(on_demand))
             for name, (doc, unit, on_demand) in data.get("streams", {}).items()
         },
+        bool(data.get("open", False)),
     )
 
 

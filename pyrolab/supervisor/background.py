@@ -36,9 +36,11 @@ _POLL_S = 0.05
 _LEAVING_S = 5.0
 #: Exit code of a supervisor that found another one running.
 _SECOND = 3
+#: An option of the supervisor's process.
+_SIMULATE = "--simulate"
 
 
-def start(config: Path) -> Record:
+def start(config: Path, simulate: bool = False) -> Record:
     """Start a supervisor for `config` in the background, or find the one that runs; returns its record.
 
     Raises `CommunicationError` with its last words if it ends before it can be reached.
@@ -46,6 +48,7 @@ def start(config: Path) -> Record:
     mark = secrets.token_hex(8)
     module = "pyrolab.supervisor.background"
     command = [sys.executable, "-m", module, MARK_OPTION, mark, str(config.absolute())]
+    command += [_SIMULATE] if simulate else []
     path = log_file("supervisor")
     before = path.stat().st_size if path.exists() else 0
     process = start_in_background(command, path, private_directory(run_directory()))
@@ -105,7 +108,8 @@ def main(arguments: list[str]) -> int:
     mark, config = arguments[1], Path(arguments[2])
     log_to_stderr()
     try:
-        supervisor = Supervisor(plan(PyroLabConfiguration.from_file(config)), str(config), mark)
+        planned = plan(PyroLabConfiguration.from_file(config), _SIMULATE in arguments)
+        supervisor = Supervisor(planned, str(config), mark)
         on_signals(supervisor.stop)
         supervisor.run()
     except AlreadyRunning as error:

@@ -9,6 +9,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from typing import Any
 from pyrolab.config import DaemonConfiguration, ServiceConfiguration
 from pyrolab.errors import ConfigurationError
 from pyrolab.worker.daemon import Daemon
-from pyrolab.worker.exposure import behavior, behavior_of
+from pyrolab.worker.exposure import behavior, behavior_of, is_marked
+from pyrolab.worker.introspection import exposed_members
+from pyrolab_drivers.instrument import Instrument
 
 log = logging.getLogger("pyrolab.supervised")
 
@@ -37,17 +40,31 @@ def service_class(name: str, service: ServiceConfiguration, path: Iterable[str] 
     Raises `ConfigurationError` if the module or class cannot be loaded; the cause is what failed.
     """
     found = _load(f"services.{name}", service.module, service.classname, path)
+    if service.simulate:
+        found = _twin_of(name, found)
     hosted = type(found.__name__, (found,), {"__module__": found.__module__, "__doc__": found.__doc__})
     given = behavior_of(found)
     creator = given.instance_creator
-    if service.args or service.kwargs:
-        creator = partial(_make, args=service.args, kwargs=service.kwargs)
+    if service.args or service.kwargs or issubclass(found, Instrument):
+        creator = partial(_make, args=service.args, kwargs=service.kwargs, connect=is_foreign(found))
+    if is_foreign(found):
+        given = replace(given, instance_mode="single", exposure="public", at_start=True)
     mode = service.instancemode or given.instance_mode
     exposure = service.exposure or given.exposure
-    behavior(mode, creator, given.credit, exposure, pool=given.pool)(hosted)
+    at_start = given.at_start if service.at_start is None else service.at_start
+    if mode != "single" and service.at_start:
+        raise ConfigurationError(f"services.{name}: only what is 'single' can be made at the start")
+    behavior(
+        mode, creator, given.credit, exposure, given.pool, at_start and mode == "single", service.thread
+    )(hosted)
     if service.parameters:
         hosted._autoconnect_params = service.parameters  # type: ignore[attr-defined]
     return hosted
+
+
+def is_foreign(cls: type) -> bool:
+    """Whether a class knows nothing of PyroLab: nothing in it is marked."""
+    return not is_marked(cls) and not any(exposed_members(cls))
 
 
 def daemon_class(name: str, daemon: DaemonConfiguration) -> type[Daemon]:
@@ -70,8 +87,25 @@ def _own_daemon(name: str, classname: str) -> type[Daemon]:
     return found
 
 
-def _make(cls: type, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    return cls(*args, **kwargs)
+def _make(cls: type, args: list[Any], kwargs: dict[str, Any], connect: bool) -> Any:
+    """An instance; an instrument of `pyrolab_drivers` is connected, or there is none."""
+    made = cls(*args, **kwargs)
+    if connect and isinstance(made, Instrument):
+        made.connect()
+    return made
+
+
+def _twin_of(name: str, cls: type) -> type:
+    from pyrolab_drivers.simulators.twins import twin_of
+
+    twin = twin_of(cls)
+    if twin is None:
+        raise ConfigurationError(
+            f"services.{name}: {cls.__qualname__} has no simulated twin, because it is derived from no base "
+            "class of pyrolab_drivers; leave 'simulate' out, or host a simulator of its library (such as "
+            "visa_library: '@sim')"
+        )
+    return twin
 
 
 def _load(key: str, module: str, classname: str, path: Iterable[str]) -> type:

@@ -107,6 +107,11 @@ class _Host:
         self._waiting: list[_Service] = []
         self._listings = Listings([], self.session, self.report_listing)
         self._serving = False
+        #: Why services are offline, by their names.
+        self._offline: dict[str, str] = {}
+        #: The same by object ids, which may be told before the name is known.
+        self._early: dict[str, str] = {}
+        daemon.on_offline = self._note_offline
         #: A queue and not an event, because a signal handler may put into it at any moment.
         self._wishes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._ending = threading.Event()
@@ -159,6 +164,7 @@ class _Host:
         except Exception as error:  # noqa: BLE001 - so is its daemon
             self._failed(name, error)
         else:
+            self._set_offline(name, self._early.get(uri.object, ""))
             log.info("the service %r is hosted as %s", name, uri)
             self._list(name, uri, service.listed_at, service.description)
             if not service.listed_at:
@@ -196,7 +202,25 @@ class _Host:
         if name in self._uris:
             self._report(name, outcome.value, reason)
 
+    def _note_offline(self, object_id: str, reason: str) -> None:
+        """A service's instrument cannot be reached, or can again; told by the service's thread."""
+        self._early[object_id] = reason
+        for name, uri in list(self._uris.items()):
+            if uri.object == object_id:
+                self._set_offline(name, reason)
+
+    def _set_offline(self, name: str, reason: str) -> None:
+        if reason:
+            self._offline[name] = reason
+        else:
+            self._offline.pop(name, None)
+        state = self._reported.get(name, ("",))[0]
+        if state in ("running", "offline"):
+            self._report(name, "running")
+
     def _report(self, name: str, state: str, reason: str = "") -> None:
+        if state == "running" and name in self._offline:
+            state, reason = "offline", self._offline[name]
         uri = str(self._uris.get(name, ""))
         if self._reported.get(name) != (state, uri, reason):
             self._reported[name] = state, uri, reason

@@ -43,6 +43,8 @@ class ServiceState(str, Enum):
 
     STARTING = "starting"
     RUNNING = "running"
+    #: It can be called, but its instrument cannot be reached.
+    OFFLINE = "offline"
     FAILED = "failed"
     STOPPED = "stopped"
 

@@ -63,8 +63,11 @@ class Planned:
         return Process(self.key, self.needs, services, self.when_stuck, self.home)
 
 
-def plan(config: PyroLabConfiguration) -> list[Planned]:
-    """The processes that a configuration starts, name servers first."""
+def plan(config: PyroLabConfiguration, simulate: bool = False) -> list[Planned]:
+    """The processes that a configuration starts, name servers first; with `simulate`, on simulated twins."""
+    if simulate:
+        twins = {name: each.model_copy(update={"simulate": True}) for name, each in config.services.items()}
+        config = config.model_copy(update={"services": twins})
     daemons = daemons_to_start(config)
     nameservers = nameservers_to_start(config, daemons)
     planned = [_nameserver(config, name) for name in nameservers]

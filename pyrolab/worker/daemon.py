@@ -27,6 +27,7 @@ from pyrolab.worker.exposure import behavior_of
 from pyrolab.worker.hosting import Hosted
 from pyrolab.worker.premises import Premises
 from pyrolab.worker.reception import Reception
+from pyrolab.worker.shared_thread import SharedThreads
 
 log = logging.getLogger("pyrolab.worker")
 Self = TypeVar("Self", bound="Daemon")
@@ -62,6 +63,9 @@ class Daemon:
         self._ids_by_subject: dict[int, str] = {}
         self._shutdown = threading.Event()
         self._premises = Premises()
+        self._threads = SharedThreads()
+        #: Called with an object id, and with why its instance cannot be had now, or "" when it is there.
+        self.on_offline: Callable[[str, str], object] = lambda object_id, reason: None
         self._reception = Reception(self._location, name, self._premises)
         self._reception.open()
 
@@ -116,7 +120,8 @@ class Daemon:
         hosted = self._prepared(
             Hosted(object_id, obj_or_class, self._location, weak=weak, premises=self._premises)
         )
-        executor = Executor(hosted, self._reception)
+        thread = hosted.behavior.thread
+        executor = Executor(hosted, self._reception, self._threads.joined(thread) if thread else None)
         self._reception.add(executor)
         executor.start()
         self._hosted[object_id] = executor
@@ -140,6 +145,7 @@ class Daemon:
         """Give a hosted object what this kind of daemon gives; kinds derived from it may give more."""
         hosted.instances.adopt = lambda instance: self._adopt(instance, hosted)
         hosted.on_session_ended.append(self.clientDisconnect)
+        hosted.on_offline = lambda reason: self.on_offline(hosted.object_id, reason)
         if type(self).annotations is not Daemon.annotations:
             hosted.annotations = self._annotated
         return hosted
@@ -158,8 +164,9 @@ class Daemon:
         """
 
     def _adopt(self, instance: Any, hosted: Hosted) -> None:
-        """Let an object know where it is hosted, as far as it can hold that."""
-        for name, value in (("_pyroDaemon", self), ("_pyroId", hosted.object_id)):
+        """Let an object know where it is hosted, as far as it can hold that, and knows of PyroLab."""
+        notes = (("_pyroDaemon", self), ("_pyroId", hosted.object_id))
+        for name, value in notes if hosted.behavior.exposure == "marked" else ():
             try:
                 setattr(instance, name, value)
             except (AttributeError, TypeError):

@@ -26,7 +26,9 @@ from pyrolab.worker.asking import Questions, RemoteCallable, read_reference
 from pyrolab.worker.context import Client, CurrentCall, current_call, enter_call
 from pyrolab.worker.hosting import Hosted
 from pyrolab.worker.job import AHEAD_MS, STALE_MS, Job
+from pyrolab.worker.making import Making
 from pyrolab.worker.refusing import NotRun
+from pyrolab.worker.shared_thread import SharedThread
 from pyrolab.worker.turn import Turn
 from pyrolab.worker.urgent import Beside, NoInstanceYet, UrgentTurn
 
@@ -64,8 +66,10 @@ class Mailroom(Protocol):
 class Executor:
     """Carries out the calls to one hosted object, in a thread of its own."""
 
-    def __init__(self, hosted: Hosted, mailroom: Mailroom) -> None:
+    def __init__(self, hosted: Hosted, mailroom: Mailroom, shared: SharedThread | None = None) -> None:
         self.hosted = hosted
+        #: The thread that it shares with other services, if it has none of its own.
+        self.shared = shared
         #: Whether no second call comes before the first is answered.
         self.takes_one = hosted.behavior.credit == 1
         #: The highest token of a reservation that a call has come with.
@@ -85,16 +89,23 @@ class Executor:
         self._bell = threading.Semaphore(0)
         self._asleep = False
         self._ending: NotRun | None = None
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"pyrolab-{hosted.object_id}", daemon=True)
+        self._making = Making(hosted, self.put) if hosted.behavior.at_start else None
 
     def start(self) -> None:
         """Begin to take calls."""
-        self._thread.start()
+        if self._making is not None:
+            self.put(self._making.attempt)
+        if self.shared is None:
+            self._thread.start()
 
     def put(self, job: Job | Callable[[], object]) -> None:
         """Have something done in this service's thread, after what waits already."""
         self.jobs.append(job)
-        if self._asleep:
+        if self.shared is not None:
+            self.shared.put(self._do_next)
+        elif self._asleep:
             self.rouse()
         if self._ending is not None:
             self.refuse_waiting(self._ending)
@@ -149,14 +160,21 @@ class Executor:
         """Start no further call, and have the thread end, closing the instances, after the one that runs."""
         self._ending = why
         self.refuse_waiting(why)
+        if self.shared is not None:
+            self.shared.put(self._close)
         self.rouse()
         self._mailroom.wake()
 
     def has_ended(self, timeout_s: float) -> bool:
-        """Whether the thread has ended by then; the service's own thread does not wait for itself."""
-        if self._thread is not threading.current_thread() and self._thread.ident is not None:
-            self._thread.join(max(timeout_s, 0.0))
-        return not self._thread.is_alive()
+        """Whether the last call has ended by then; the service's own thread does not wait for itself."""
+        if not self._is_here and (self.shared is not None or self._thread.ident is not None):
+            self._ended.wait(max(timeout_s, 0.0))
+        return self._ended.is_set() or (self.shared is None and self._thread.ident is None)
+
+    @property
+    def _is_here(self) -> bool:
+        """Whether the caller is the thread of this service."""
+        return self._thread is threading.current_thread() if self.shared is None else self.shared.is_current
 
     @property
     def ending(self) -> bool:
@@ -176,16 +194,36 @@ class Executor:
         try:
             while self._ending is None:
                 job = self.next_job() or self._mailroom.read_for(self)
-                if isinstance(job, Job):
-                    self._carry_out(job)
-                    if self.hosted.topics.in_doubt and not self.jobs:
-                        self.hosted.topics.look_again()
-                elif job is not None:
-                    self._do(job)
+                if job is not None:
+                    self._see_to(job)
                 else:
                     self._sleep()
         finally:
+            self._close()
+
+    def _see_to(self, job: Job | Callable[[], object]) -> None:
+        if isinstance(job, Job):
+            self._carry_out(job)
+            if self.hosted.topics.in_doubt and not self.jobs:
+                self.hosted.topics.look_again()
+        else:
+            self._do(job)
+
+    def _do_next(self) -> None:
+        """In a shared thread: what waits longest for this service, unless it was taken out."""
+        job = self.next_job() if self._ending is None else None
+        if job is not None:
+            self._see_to(job)
+
+    def _close(self) -> None:
+        try:
+            if self._making is not None:
+                self._making.end()
             self.hosted.close()
+        finally:
+            self._ended.set()
+            if self.shared is not None:
+                self.shared.leave()
 
     def _do(self, act: Callable[[], object]) -> None:
         """Something that is no call: nobody waits for it, and the calls after it must go on."""
@@ -281,7 +319,7 @@ class Executor:
 
     def _call_of(self, session: int) -> CurrentCall | None:
         """The call that this thread carries out for the client, if it does."""
-        if threading.current_thread() is not self._thread:
+        if not self._is_here:
             return None
         call = current_call()
         return call if call.session == session else None
@@ -290,6 +328,8 @@ class Executor:
         """Called by a finalizer, so it must take no lock: the service's thread does it in its turn."""
         if session in self.clients and self._ending is None:
             self.jobs.append(lambda: self._mailroom.questions.let_go(self._target, session, number))
+            if self.shared is not None:
+                self.shared.put(self._do_next)
 
     # -- what the service tells ----------------------------------------------------------------------
 

@@ -37,6 +37,10 @@ class Behavior:
     exposure: str = "marked"
     #: Whether several workers may host it under one object id, and share its calls.
     pool: bool = False
+    #: Whether the one instance is made before anybody calls, and again and again while that fails.
+    at_start: bool = False
+    #: The name of a thread that it shares with other services of its daemon; empty for one of its own.
+    thread: str = ""
 
 
 def expose(member: Marked) -> Marked:
@@ -92,6 +96,8 @@ def behavior(
     credit: int = 1,
     exposure: str = "marked",
     pool: bool = False,
+    at_start: bool = False,
+    thread: str = "",
 ) -> Callable[[type], type]:
     """Say how a class is hosted.
 
@@ -101,6 +107,8 @@ def behavior(
     recalled; more for software that should answer a stream of short calls quickly. `exposure` "public"
     exposes all public members, of its sub-objects too, for classes that know nothing of PyroLab. With
     `pool`, several workers may host the class under one object id, and its calls are spread over them.
+    `at_start` makes the instance of a "single" class before its first call, and tries again while that
+    fails: the service is *offline* then. Services of a daemon with the same `thread` run in one thread.
     Raises `ValueError` or `TypeError` if one of them is wrong.
     """
     if not isinstance(instance_mode, str):
@@ -113,7 +121,9 @@ def behavior(
         raise ValueError(f"credit must be from 1 to 1024, not {credit}")
     if exposure not in EXPOSURES:
         raise ValueError(f"exposure is one of {', '.join(EXPOSURES)}, not {exposure!r}")
-    marks = Behavior(instance_mode, instance_creator, credit, exposure, pool)
+    if at_start and instance_mode != "single":
+        raise ValueError("only what is 'single' can be made at the start")
+    marks = Behavior(instance_mode, instance_creator, credit, exposure, pool, at_start, thread)
 
     def decorate(cls: type) -> type:
         if not inspect.isclass(cls):
@@ -128,6 +138,11 @@ def behavior_of(cls: type) -> Behavior:
     """How a class wants to be hosted."""
     found = getattr(cls, _BEHAVIOR, None)
     return found if isinstance(found, Behavior) else Behavior()
+
+
+def is_marked(cls: type) -> bool:
+    """Whether a class says how it is hosted."""
+    return isinstance(getattr(cls, _BEHAVIOR, None), Behavior)
 
 
 def is_private(name: str) -> bool:

@@ -48,6 +48,8 @@ class Hosted:
         #: What a daemon adds to each answer; None if it adds nothing.
         self.annotations: Callable[[], dict[str, bytes]] | None = None
         self.on_session_ended: list[Callable[[Client], None]] = []
+        #: Told why the instance cannot be had, and with "" when it can.
+        self.on_offline: Callable[[str], object] = lambda reason: None
         self.topics = Topics(self.views)
         self.streams = Streams(self.views)
         self.stand_ins = StandIns(

@@ -16,8 +16,11 @@ from pyrolab.worker.exposure import Behavior
 
 log = logging.getLogger("pyrolab.worker")
 
+#: What `__exit__` gets when nothing has gone wrong.
+_NO_ERROR = (None, None, None)
+
 #: How instances are ended: the first of these that a class has.
-_ENDINGS = ("shutdown", "close", "disconnect")
+_ENDINGS = ("shutdown", "close", "disconnect", "__exit__")
 
 
 class Instances:
@@ -37,6 +40,8 @@ class Instances:
         self._uses: dict[int, int] = {}
         #: Given each instance that is made, before anybody uses it.
         self.adopt: Callable[[Any], None] = lambda instance: None
+        #: Has the one instance made, or says that it cannot be had now.
+        self.make_single: Callable[[Callable[[], Any]], Any] = lambda make: make()
 
     @property
     def is_percall(self) -> bool:
@@ -82,7 +87,7 @@ class Instances:
             case "given":
                 return self._still_there()
             case "single":
-                self._single = self._make()
+                self._single = self.make_single(self._make)
                 self.adopt(self._single)
                 return self._single
             case "session":
@@ -156,7 +161,7 @@ def end(instance: Any) -> None:
         method = getattr(type(instance), ending, None)
         if callable(method):
             try:
-                method(instance)
+                method(instance, *_NO_ERROR if ending == "__exit__" else ())
             except Exception:
                 log.exception("%s failed to %s", type(instance).__qualname__, ending)
             return

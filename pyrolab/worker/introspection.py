@@ -95,7 +95,7 @@ def _travels(cls: type) -> bool:
 
 
 def _describe(cls: type, policy: str, types_of: _SubObjects) -> Interface:
-    interface = Interface(classes.name_of(cls), inspect.getdoc(cls) or "")
+    interface = Interface(classes.name_of(cls), inspect.getdoc(cls) or "", is_open=policy == "public")
     for owner, name, member in _exposed(cls, policy):
         if exposure.is_event(member):
             interface.events[name] = member.described

@@ -252,7 +252,7 @@ class Reception:
         if envelope.flags & Flag.URGENT:
             executor.put_urgent(job)
             return
-        if executor is not self._connection.preferred:
+        if executor.shared is None and executor is not self._connection.preferred:
             self._connection.note_demand(executor)
         executor.put(job)
 

@@ -91,3 +91,12 @@ def gone(name: str, daemon_ends: bool) -> NotRun:
 def repeated() -> NotRun:
     """A call of this session and number has been here."""
     return NotRun("protocol", "a call of this session and number came before; it is not run again")
+
+
+def offline(name: str, reason: str, retry_after_s: float) -> NotRun:
+    """Its instrument cannot be had now."""
+    text = (
+        f"{name} is offline ({reason}); nothing was executed. Is the instrument switched on and connected? "
+        f"It is tried again by itself, in {retry_after_s:.0f} s at the latest"
+    )
+    return NotRun("offline", text, retry_after_s=retry_after_s)

@@ -22,6 +22,7 @@ from pyrolab.protocol.exceptions import pack_exception
 from pyrolab.protocol.names import CALLBACK_MARK
 from pyrolab.worker import allowing, iteration, refusing
 from pyrolab.worker.auditing import action_of
+from pyrolab.worker.cancel_tokens import tokens
 from pyrolab.worker.context import CurrentCall
 from pyrolab.worker.held import Keepsake
 from pyrolab.worker.refusing import NotRun
@@ -167,8 +168,10 @@ class Turn:
     def _invoke(self, owner: Any, step: Step, call: CallBody) -> Any:
         args = call.args if step != "__exit__" else _as_exit_takes(call.args)
         method = self.hosted.views.method(owner, step)
+        view = self.hosted.views.of_class(type(owner))
+        more = tokens(view.methods[str(step)], args, call.kwargs, self.current) if view.is_open else {}
         try:
-            value = method(*args, **call.kwargs)
+            value = method(*args, **call.kwargs, **more)
         except Exception:
             if getattr(method, CALLBACK_MARK, False):  # whoever calls back may not show it to anybody
                 log.exception("%s failed when it was called back", path_text(call.steps))
@@ -217,7 +220,7 @@ class Turn:
             self.hosted.held.drop(self.current.session, number)
 
     def _describe(self, call: CallBody) -> Any:
-        return self.hosted.views.of_class(type(self.reach(call.steps))).to_data()
+        return self.hosted.views.of(self.reach(call.steps)).to_data()
 
     def _status(self, call: CallBody) -> str:
         """What has become of an earlier call of any session: whoever asks may have a new one by now."""

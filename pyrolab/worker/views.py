@@ -7,18 +7,25 @@ items if the class offers them, and through the items of plain lists, tuples and
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from enum import EnumMeta
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from pyrolab.protocol import classes
 from pyrolab.protocol.call_body import Step
-from pyrolab.protocol.interface import Interface
+from pyrolab.protocol.interface import Interface, Property
+from pyrolab.worker import attributes
 from pyrolab.worker.introspection import interface_of
 
 #: Their items are reached, as values or as sub-objects.
 CONTAINERS = (dict, list, tuple)
-_NEVER = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)
+_FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType)
+_NEVER = (type, ModuleType, *_FUNCTIONS)
+#: What classes that know nothing of PyroLab hand out to be used where it is: functions, and Enum classes.
+_IN_ATTRIBUTES = (*_FUNCTIONS, EnumMeta)
 
 
 class Views:
@@ -37,7 +44,11 @@ class Views:
 
     def offers(self, cls: type) -> bool:
         """Whether objects of a class can be reached as sub-objects."""
+        if self.policy == "public" and issubclass(cls, _IN_ATTRIBUTES):
+            return True
         if issubclass(cls, _NEVER) or cls.__module__ == "builtins":
+            return False
+        if self.policy == "public" and cls.__module__.partition(".")[0] in sys.stdlib_module_names:
             return False
         view = self.of_class(cls)
         return bool(view.names())
@@ -52,6 +63,8 @@ class Views:
     def get(self, owner: Any, step: Step) -> Any:
         """The value of a property, or an item."""
         if isinstance(step, str):
+            if self._is_beyond(owner, step):
+                return attributes.get(owner, step, self.of_class(type(owner)).names())
             self._require(owner, step, "r", "read")
             return getattr(owner, step)
         return owner[self._key(owner, step, "__getitem__")]
@@ -59,6 +72,9 @@ class Views:
     def set(self, owner: Any, step: Step, value: Any) -> None:
         """Set a property or an item."""
         if isinstance(step, str):
+            if self._is_beyond(owner, step):
+                attributes.set_(owner, step, value, self.of_class(type(owner)).names())
+                return
             self._require(owner, step, "w", "set")
             setattr(owner, step, value)
         else:
@@ -78,6 +94,21 @@ class Views:
         if not isinstance(step, str) or step not in view.methods:
             raise not_offered(view, step, "call")
         return getattr(owner, step)
+
+    def _is_beyond(self, owner: Any, name: str) -> bool:
+        """Whether a member is none that the class shows, and may be there nevertheless."""
+        view = self.of_class(type(owner))
+        return view.is_open and name not in view.properties
+
+    def of(self, owner: Any) -> Interface:
+        """What an object offers: what its class shows, and for an open one what is in it besides."""
+        view = self.of_class(type(owner))
+        if not view.is_open:
+            return view
+        more = {name: Property(access="rw") for name in attributes.public_names(owner)}
+        known = {*view.methods, *view.events, *view.streams}
+        added = {name: each for name, each in more.items() if name not in known}
+        return replace(view, properties={**added, **view.properties})
 
     def _require(self, owner: Any, name: str, access: str, verb: str) -> None:
         view = self.of_class(type(owner))
