@@ -1,6 +1,7 @@
 """Cameras.
 
-Exposure times are in s, regions in sensor pixels; images are NumPy arrays of shape (height, width).
+Exposure times are in s, frame rates in Hz, gains in dB, regions in sensor pixels; images are NumPy arrays
+of shape (height, width).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import abstractmethod
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,16 @@ from numpy.typing import NDArray
 
 from pyrolab.streams.stream import Stream
 from pyrolab_drivers.instrument import Instrument
-from pyrolab_drivers.quantities import Micrometres, OutOfRange, Range, Seconds
+from pyrolab_drivers.quantities import (
+    Decibels,
+    DegreesCelsius,
+    Hertz,
+    Micrometres,
+    OutOfRange,
+    Range,
+    Seconds,
+    choice,
+)
 
 log = logging.getLogger("pyrolab.drivers")
 
@@ -28,12 +39,24 @@ Image = NDArray[np.unsignedinteger[Any]]
 Region = tuple[int, int, int, int]
 
 
-class Camera(Instrument):
-    """A camera. A driver supplies the abstract members.
+class TriggerSource(Enum):
+    """What makes a camera take an image."""
 
-    `frames` are live images. They are taken in a thread of their own, from the first subscriber to the last;
-    a driver whose camera streams by itself, or whose library insists on one thread, supplies `_start_live`
-    and `_stop_live`.
+    FREE_RUN = "free run"
+    SOFTWARE = "software"
+    LINE_0 = "line 0"
+    LINE_1 = "line 1"
+    LINE_2 = "line 2"
+    LINE_3 = "line 3"
+
+
+class Camera(Instrument):
+    """A camera. A driver supplies the abstract members, and what else the camera has.
+
+    `frames` are live images. They are taken in a thread of their own, from the first subscriber to the last,
+    or from `start()` to `stop()`; a driver whose camera streams by itself, or whose library insists on one
+    thread, supplies `_start_live` and `_stop_live`. With each image travel its number, its format, its
+    exposure time and its region.
     """
 
     frames = Stream(on_demand=True, doc="Live images, each of shape (height, width) of `roi`.")
@@ -43,6 +66,8 @@ class Camera(Instrument):
         #: Held while an image is taken, or what it depends on is changed.
         self._sensor = threading.RLock()
         self._live: threading.Thread | None = None
+        self._started = False
+        self._frame_number = 0
 
     @property
     @abstractmethod
@@ -59,10 +84,8 @@ class Camera(Instrument):
     def exposure_limits(self) -> tuple[Seconds, Seconds]:
         """Shortest and longest exposure time, in s."""
 
-    @property
     @abstractmethod
-    def pixel_format(self) -> str:
-        """Format of a pixel by its GenICam name, for example `Mono16`."""
+    def _read_pixel_format(self) -> str: ...
 
     @abstractmethod
     def _read_exposure_time(self) -> Seconds: ...
@@ -78,6 +101,63 @@ class Camera(Instrument):
 
     @abstractmethod
     def _expose(self) -> Image: ...
+
+    @property
+    def pixel_formats(self) -> tuple[str, ...]:
+        """What `pixel_format` can be."""
+        return (self._read_pixel_format(),)
+
+    def _write_pixel_format(self, pixel_format: str) -> None:
+        if pixel_format != self._read_pixel_format():
+            raise self._not_supported("a choice of pixel formats")
+
+    @property
+    def frame_rate_limits(self) -> tuple[Hertz, Hertz]:
+        """Lowest and highest frame rate, in Hz."""
+        raise self._not_supported("a frame rate that can be set")
+
+    def _read_frame_rate(self) -> Hertz:
+        raise self._not_supported("a frame rate that can be set")
+
+    def _write_frame_rate(self, frame_rate: Hertz) -> None:
+        raise self._not_supported("a frame rate that can be set")
+
+    @property
+    def gain_limits(self) -> tuple[Decibels, Decibels]:
+        """Lowest and highest gain, in dB."""
+        raise self._not_supported("a gain that can be set")
+
+    def _read_gain(self) -> Decibels:
+        raise self._not_supported("a gain that can be set")
+
+    def _write_gain(self, gain: Decibels) -> None:
+        raise self._not_supported("a gain that can be set")
+
+    @property
+    def binnings(self) -> tuple[tuple[int, int], ...]:
+        """What `binning` can be."""
+        return ((1, 1),)
+
+    def _read_binning(self) -> tuple[int, int]:
+        return (1, 1)
+
+    def _write_binning(self, binning: tuple[int, int]) -> None: ...
+
+    @property
+    def trigger_sources(self) -> tuple[TriggerSource, ...]:
+        """What `trigger_source` can be."""
+        return (TriggerSource.FREE_RUN,)
+
+    def _read_trigger_source(self) -> TriggerSource:
+        return TriggerSource.FREE_RUN
+
+    def _write_trigger_source(self, source: TriggerSource) -> None: ...
+
+    def _read_temperature(self) -> DegreesCelsius:
+        raise self._not_supported("a thermometer")
+
+    def _acquire(self, count: int) -> Image:
+        return np.stack([self._expose() for _ in range(count)])
 
     @property
     def exposure_time(self) -> Seconds:
@@ -105,15 +185,118 @@ class Camera(Instrument):
         with self._sensor:
             self._write_roi(checked)
 
+    @property
+    def pixel_format(self) -> str:
+        """Format of a pixel by its GenICam name, for example `Mono16`."""
+        self._require_connection()
+        return self._read_pixel_format()
+
+    @pixel_format.setter
+    def pixel_format(self, pixel_format: str) -> None:
+        self._require_connection()
+        self._choose("pixel format", pixel_format, self.pixel_formats)
+        with self._sensor:
+            self._write_pixel_format(pixel_format)
+
+    @property
+    def frame_rate(self) -> Hertz:
+        """Images in a second while they are taken without a pause, in Hz."""
+        self._require_connection()
+        return self._read_frame_rate()
+
+    @frame_rate.setter
+    def frame_rate(self, frame_rate: Hertz) -> None:
+        self._require_connection()
+        checked = Range(*self.frame_rate_limits, "Hz").check("frame rate", frame_rate)
+        with self._sensor:
+            self._write_frame_rate(checked)
+
+    @property
+    def gain(self) -> Decibels:
+        """Amplification of the signal of the sensor, in dB."""
+        self._require_connection()
+        return self._read_gain()
+
+    @gain.setter
+    def gain(self, gain: Decibels) -> None:
+        self._require_connection()
+        checked = Range(*self.gain_limits, "dB").check("gain", gain)
+        with self._sensor:
+            self._write_gain(checked)
+
+    @property
+    def binning(self) -> tuple[int, int]:
+        """How many pixels of the sensor make one of the image: side by side, and one above the other."""
+        self._require_connection()
+        return self._read_binning()
+
+    @binning.setter
+    def binning(self, binning: tuple[int, int]) -> None:
+        self._require_connection()
+        across, down = (int(count) for count in binning)
+        self._choose("binning", (across, down), self.binnings)
+        with self._sensor:
+            self._write_binning((across, down))
+
+    @property
+    def trigger_source(self) -> TriggerSource:
+        """What makes the camera take an image."""
+        self._require_connection()
+        return self._read_trigger_source()
+
+    @trigger_source.setter
+    def trigger_source(self, source: TriggerSource) -> None:
+        self._require_connection()
+        checked = choice(TriggerSource, "trigger source", source)
+        self._choose("trigger source", checked, self.trigger_sources)
+        with self._sensor:
+            self._write_trigger_source(checked)
+
+    @property
+    def temperature(self) -> DegreesCelsius:
+        """Temperature of the sensor, in °C."""
+        self._require_connection()
+        return self._read_temperature()
+
+    @property
+    def frames_dropped(self) -> int:
+        """Images that were lost between the sensor and this driver since `connect()`."""
+        return 0
+
     def snap(self) -> Image:
         """Expose once and return the image, shape (height, width) of `roi`. Takes `exposure_time`."""
         self._require_connection()
         with self._sensor:
             return self._expose()
 
+    def acquire(self, count: int) -> Image:
+        """Take `count` images without a pause; an array of shape (count, height, width)."""
+        self._require_connection()
+        checked = Range(1, 1_000_000, "images").check_count("number of images", count)
+        with self._sensor:
+            return self._acquire(checked)
+
     # -- live images ---------------------------------------------------------------------------------
 
+    def start(self) -> None:
+        """Begin to publish `frames`, whether anybody has subscribed or not, until `stop()`."""
+        self._started = True
+        self._start_live()
+
+    def stop(self) -> None:
+        """Publish no more `frames`, until `start()`, or until somebody subscribes again."""
+        self._started = False
+        self._stop_live()
+
     @frames.on_start
+    def _first_came(self) -> None:
+        self._start_live()
+
+    @frames.on_stop
+    def _last_left(self) -> None:
+        if not self._started:
+            self._stop_live()
+
     def _start_live(self) -> None:
         """Begin to publish images."""
         self._require_connection()
@@ -121,7 +304,6 @@ class Camera(Instrument):
             self._live = threading.Thread(target=self._publish_images, name="live images", daemon=True)
             self._live.start()
 
-    @frames.on_stop
     def _stop_live(self) -> None:
         """Publish no more images; waits for the one that is being taken."""
         live, self._live = self._live, None
@@ -129,14 +311,31 @@ class Camera(Instrument):
             live.join()
 
     def _publish_images(self) -> None:
-        while self.frames.wanted and self.connected and self._live is threading.current_thread():
+        while (
+            (self.frames.wanted or self._started)
+            and self.connected
+            and self._live is threading.current_thread()
+        ):
             try:
                 with self._sensor:
                     image, exposure_time, roi = self._expose(), self._read_exposure_time(), self._read_roi()
-                self.frames.publish(image, exposure_time=exposure_time, roi=roi)
+                self._frame_number += 1
+                self.frames.publish(
+                    image,
+                    frame_number=self._frame_number,
+                    pixel_format=self._read_pixel_format(),
+                    exposure_time=exposure_time,
+                    roi=roi,
+                )
             except Exception:
                 log.exception("%s could not take a live image; trying again", self.identity)
                 threading.Event().wait(_PAUSE_S)
+
+    @staticmethod
+    def _choose(quantity: str, value: object, possible: tuple[object, ...]) -> None:
+        if value not in possible:
+            names = ", ".join(str(each.value if isinstance(each, Enum) else each) for each in possible)
+            raise OutOfRange(f"{quantity} can be {names}, not {value}", quantity=quantity)
 
     def _whole_sensor(self) -> Region:
         return (0, 0, *self.sensor_shape)

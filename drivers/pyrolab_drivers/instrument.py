@@ -15,7 +15,7 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-from pyrolab_drivers.quantities import NotConnected, Seconds
+from pyrolab_drivers.quantities import NotConnected, NotSupported, Seconds
 
 #: Seconds between two looks at a condition that is waited for.
 _POLL_S = 0.001
@@ -53,6 +53,23 @@ class Instrument(ABC):
     def _close(self) -> None:
         """Leave the instrument in a safe state and free the connection."""
 
+    @classmethod
+    def detect(cls) -> list[str]:
+        """Addresses at which such an instrument answers. Raises `NotSupported` if it cannot be looked for."""
+        raise NotSupported(f"{cls.__name__} cannot be looked for; give it its address")
+
+    def reset(self) -> None:
+        """Bring the instrument into the state in which it leaves the factory."""
+        raise self._not_supported("a reset")
+
+    def self_test(self) -> str:
+        """Let the instrument test itself; what it says, empty if all is well."""
+        raise self._not_supported("a self-test")
+
+    def errors(self) -> list[str]:
+        """What the instrument has complained about since it was last asked, oldest first; takes them away."""
+        raise self._not_supported("a list of errors")
+
     @property
     def connected(self) -> bool:
         """True between `connect()` and `close()`."""
@@ -83,6 +100,33 @@ class Instrument(ABC):
         """Raise `NotConnected` unless the instrument is connected."""
         if not self._connected:
             raise NotConnected(f"{self.identity} is not connected; call connect() first")
+
+    def _not_supported(self, what: str) -> NotSupported:
+        """The error for a member that this kind of instrument may have, and this instrument has not."""
+        return NotSupported(f"{type(self).__name__} has not got {what}")
+
+
+class Channel(ABC):  # noqa: B024 - what a driver supplies is said by each family
+    """One of several like parts of an instrument, with a number: an output, an input.
+
+    It has no connection of its own: it is connected while its instrument is.
+    """
+
+    def __init__(self, instrument: Instrument, number: int) -> None:
+        self._instrument = instrument
+        self._number = number
+
+    @property
+    def number(self) -> int:
+        """Its number on the instrument, from 1 unless the maker counts otherwise."""
+        return self._number
+
+    def _require_connection(self) -> None:
+        """Raise `NotConnected` unless the instrument is connected."""
+        self._instrument._require_connection()
+
+    def _not_supported(self, what: str) -> NotSupported:
+        return NotSupported(f"{type(self).__name__} has not got {what}")
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: Seconds, what: str) -> None:

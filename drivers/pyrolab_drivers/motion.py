@@ -8,20 +8,30 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from types import MappingProxyType
+from enum import Enum
 from typing import ClassVar
 
 from pyrolab_drivers.instrument import Identity, Instrument, wait_until
-from pyrolab_drivers.quantities import Range, Seconds
+from pyrolab_drivers.quantities import Range, Seconds, choice
 
 #: How long `wait()` waits unless told otherwise, in seconds.
 DEFAULT_WAIT_S = 60.0
 
 
-class MotionAxis(Instrument):
-    """One motorised axis. Lengths are in `unit`, speeds in `unit`/s, accelerations in `unit`/s²."""
+class Direction(Enum):
+    """Where a jog goes: to higher positions or to lower ones."""
 
-    #: Unit of position: "mm", or "deg" for a rotation.
+    FORWARD = "forward"
+    BACKWARD = "backward"
+
+
+class MotionAxis(Instrument):
+    """One motorised axis. Lengths are in `unit`, speeds in `unit`/s, accelerations in `unit`/s².
+
+    A driver supplies the abstract members, and what else the axis has.
+    """
+
+    #: Unit of position: "mm", "deg" for a rotation, "µm" for a piezo.
     unit: ClassVar[str] = "mm"
 
     @property
@@ -49,15 +59,6 @@ class MotionAxis(Instrument):
     def limits(self) -> tuple[float, float]:
         """Lowest and highest position, in `unit`."""
 
-    @property
-    @abstractmethod
-    def velocity(self) -> float:
-        """Greatest speed of a move, in `unit`/s."""
-
-    @velocity.setter
-    @abstractmethod
-    def velocity(self, speed: float) -> None: ...
-
     @abstractmethod
     def _start_move(self, target: float) -> None:
         """Start to move; `target` is within the limits."""
@@ -69,6 +70,107 @@ class MotionAxis(Instrument):
     @abstractmethod
     def stop(self, immediate: bool = False) -> None:
         """End the move now, braking gently, or at once if `immediate`."""
+
+    def _start_jog(self, direction: Direction) -> None:
+        self._start_move(self.limits[direction is Direction.FORWARD])
+
+    @property
+    def velocity_limits(self) -> tuple[float, float]:
+        """Lowest and highest speed that can be set, in `unit`/s."""
+        raise self._not_supported("a speed that can be set")
+
+    def _read_velocity(self) -> float:
+        raise self._not_supported("a speed that can be set")
+
+    def _write_velocity(self, speed: float) -> None:
+        raise self._not_supported("a speed that can be set")
+
+    @property
+    def acceleration_limits(self) -> tuple[float, float]:
+        """Lowest and highest acceleration that can be set, in `unit`/s²."""
+        raise self._not_supported("an acceleration that can be set")
+
+    def _read_acceleration(self) -> float:
+        raise self._not_supported("an acceleration that can be set")
+
+    def _write_acceleration(self, acceleration: float) -> None:
+        raise self._not_supported("an acceleration that can be set")
+
+    @property
+    def backlash_limits(self) -> tuple[float, float]:
+        """Least and greatest backlash that can be compensated, in `unit`."""
+        raise self._not_supported("a compensation of backlash")
+
+    def _read_backlash(self) -> float:
+        raise self._not_supported("a compensation of backlash")
+
+    def _write_backlash(self, backlash: float) -> None:
+        raise self._not_supported("a compensation of backlash")
+
+    def _read_limit_switches(self) -> tuple[bool, bool]:
+        raise self._not_supported("limit switches")
+
+    def _read_enabled(self) -> bool:
+        raise self._not_supported("a motor that can be switched off")
+
+    def _write_enabled(self, enabled: bool) -> None:
+        raise self._not_supported("a motor that can be switched off")
+
+    @property
+    def velocity(self) -> float:
+        """Greatest speed of a move, in `unit`/s."""
+        self._require_connection()
+        return self._read_velocity()
+
+    @velocity.setter
+    def velocity(self, speed: float) -> None:
+        self._require_connection()
+        self._write_velocity(Range(*self.velocity_limits, f"{self.unit}/s").check("velocity", speed))
+
+    @property
+    def acceleration(self) -> float:
+        """Acceleration at the beginning and at the end of a move, in `unit`/s²."""
+        self._require_connection()
+        return self._read_acceleration()
+
+    @acceleration.setter
+    def acceleration(self, acceleration: float) -> None:
+        self._require_connection()
+        allowed = Range(*self.acceleration_limits, f"{self.unit}/s²")
+        self._write_acceleration(allowed.check("acceleration", acceleration))
+
+    @property
+    def backlash(self) -> float:
+        """How far a move from above goes beyond its target before it comes back to it, in `unit`."""
+        self._require_connection()
+        return self._read_backlash()
+
+    @backlash.setter
+    def backlash(self, backlash: float) -> None:
+        self._require_connection()
+        self._write_backlash(Range(*self.backlash_limits, self.unit).check("backlash", backlash))
+
+    @property
+    def limit_switches(self) -> tuple[bool, bool]:
+        """Whether the switch at the low end, and the one at the high end, is pressed now."""
+        self._require_connection()
+        return self._read_limit_switches()
+
+    @property
+    def enabled(self) -> bool:
+        """True while the motor has current and holds its position."""
+        self._require_connection()
+        return self._read_enabled()
+
+    @enabled.setter
+    def enabled(self, enabled: bool) -> None:
+        self._require_connection()
+        self._write_enabled(bool(enabled))
+
+    def jog(self, direction: Direction = Direction.FORWARD) -> None:
+        """Start to move on in one direction, until `stop()` or the limit."""
+        self._require_connection()
+        self._start_jog(choice(Direction, "direction", direction))
 
     def move_to(self, position: float) -> None:
         """Start to move to `position`, in `unit`. Raises `OutOfRange` outside the limits."""
@@ -112,7 +214,7 @@ class Stage(Instrument):
     @property
     def axes(self) -> Mapping[str, MotionAxis]:
         """The axes by name."""
-        return MappingProxyType(self._axes)
+        return dict(self._axes)
 
     @property
     def units(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 
 from pyrolab_drivers.instrument import Instrument
-from pyrolab_drivers.quantities import DecibelMilliwatts, Nanometres, Range, Watts
+from pyrolab_drivers.quantities import DecibelMilliwatts, Nanometres, PowerUnit, Range, Watts, choice
 
 #: Readings that one value may be averaged over.
 AVERAGING_LIMITS = Range(1, 10_000, "readings")
@@ -23,7 +23,7 @@ def watts_from_dbm(power: DecibelMilliwatts) -> Watts:
 
 
 class PowerMeter(Instrument):
-    """A calibrated detector of light. A driver supplies the abstract members."""
+    """A calibrated detector of light. A driver supplies the abstract members, and what else the meter has."""
 
     @property
     @abstractmethod
@@ -48,6 +48,29 @@ class PowerMeter(Instrument):
     @abstractmethod
     def zero(self) -> None:
         """Take what the detector reads now, in the dark, as zero."""
+
+    @property
+    def range_limits(self) -> tuple[Watts, Watts]:
+        """Lowest and highest power that a measuring range can end at, in W."""
+        raise self._not_supported("measuring ranges")
+
+    def _read_range(self) -> Watts:
+        raise self._not_supported("measuring ranges")
+
+    def _write_range(self, power: Watts) -> None:
+        raise self._not_supported("measuring ranges")
+
+    def _read_autorange(self) -> bool:
+        raise self._not_supported("measuring ranges")
+
+    def _write_autorange(self, enabled: bool) -> None:
+        raise self._not_supported("measuring ranges")
+
+    def _read_power_unit(self) -> PowerUnit:
+        return PowerUnit.WATTS
+
+    def _write_power_unit(self, unit: PowerUnit) -> None:
+        raise self._not_supported("a choice of units")
 
     @property
     def power(self) -> Watts:
@@ -80,4 +103,37 @@ class PowerMeter(Instrument):
     @averaging.setter
     def averaging(self, readings: int) -> None:
         self._require_connection()
-        self._write_averaging(int(AVERAGING_LIMITS.check("averaging", readings)))
+        self._write_averaging(AVERAGING_LIMITS.check_count("averaging", readings))
+
+    @property
+    def range(self) -> Watts:
+        """Power at which the measuring range ends, in W; to set it ends the automatic choice of range."""
+        self._require_connection()
+        return self._read_range()
+
+    @range.setter
+    def range(self, power: Watts) -> None:
+        self._require_connection()
+        self._write_range(Range(*self.range_limits, "W").check("range", power))
+
+    @property
+    def autorange(self) -> bool:
+        """True while the meter chooses its measuring range by itself."""
+        self._require_connection()
+        return self._read_autorange()
+
+    @autorange.setter
+    def autorange(self, enabled: bool) -> None:
+        self._require_connection()
+        self._write_autorange(bool(enabled))
+
+    @property
+    def power_unit(self) -> PowerUnit:
+        """What the display of the meter shows, W or dBm; `power` is in W whatever it is."""
+        self._require_connection()
+        return self._read_power_unit()
+
+    @power_unit.setter
+    def power_unit(self, unit: PowerUnit) -> None:
+        self._require_connection()
+        self._write_power_unit(choice(PowerUnit, "power unit", unit))

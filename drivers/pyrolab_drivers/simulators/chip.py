@@ -7,12 +7,12 @@ between 0 and 1. Nothing here knows of time, of noise, or of instruments.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyrolab_drivers.quantities import Micrometres, Nanometres
+from pyrolab_drivers.quantities import Micrometres, Nanometres, Ohms, Volts, Watts
 
 Array = NDArray[np.float64]
 
@@ -61,6 +61,17 @@ class RingResonator:
         slope = (self.effective_index - self.group_index) / self.reference_nm
         index = self.effective_index + slope * (wavelength - self.reference_nm)
         return np.asarray(2 * math.pi * index * self.length_nm / wavelength)
+
+    def warmed(self, kelvin: float) -> RingResonator:
+        """The ring, so much warmer: its index is greater by dn/dT, so its resonances lie at longer waves.
+
+        Source: dn/dT of silicon at 1.55 µm and room temperature, 1.86·10⁻⁴ /K, J. Komma et al., Applied
+        Physics Letters 101, 041905 (2012); the slope of the index is taken as constant.
+        """
+        change = 1.86e-4 * kelvin
+        return replace(
+            self, effective_index=self.effective_index + change, group_index=self.group_index + change
+        )
 
     def _denominator(self, wavelength_nm: ArrayLike) -> Array:
         ra = self.self_coupling * self.round_trip
@@ -128,11 +139,27 @@ class GratingCoupler:
 
 
 @dataclass(frozen=True, slots=True)
+class Heater:
+    """A strip of metal above the ring: a resistor that warms it. P = V²/R, ΔT = R_th·P."""
+
+    resistance: Ohms = 500.0
+    #: Kelvins for each watt: some 40 mW move the resonances by one free spectral range.
+    kelvin_per_watt: float = 830.0
+    #: It burns through beyond this.
+    max_voltage: Volts = 6.0
+
+    def warming(self, power: Watts) -> float:
+        """How much warmer the ring is, in K."""
+        return self.kelvin_per_watt * power
+
+
+@dataclass(frozen=True, slots=True)
 class PhotonicChip:
     """The chip under test, and where its parts lie: in µm from the middle of the view, x right and y up."""
 
     ring: RingResonator = field(default_factory=RingResonator)
     grating: GratingCoupler = field(default_factory=GratingCoupler)
+    heater: Heater = field(default_factory=Heater)
     #: Distance of the gratings and of the fibres in their array: 127 µm is the telecom standard.
     pitch_um: Micrometres = 127.0
     grating_y_um: Micrometres = -85.0
@@ -166,6 +193,10 @@ class PhotonicChip:
         """Fraction of the power that is left after the waveguide."""
         length_um = self.pitch_um + 2 * (self.bus_y_um - self.grating_y_um)
         return float(10 ** (-self.loss_db_per_cm * length_um * 1e-4 / 10))
+
+    def heated(self, power: Watts) -> PhotonicChip:
+        """The chip while so much power goes into its heater."""
+        return replace(self, ring=self.ring.warmed(self.heater.warming(power))) if power else self
 
     def coupling(self, wavelength_nm: ArrayLike, displacement_um: ArrayLike) -> Array:
         """Fraction coupled by one grating, with the fibre array displaced by `displacement_um`."""

@@ -1,0 +1,1 @@
+"""Boards with digital and analogue pins."""
