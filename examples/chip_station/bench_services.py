@@ -1,6 +1,6 @@
 """The simulated instruments as services: the few lines that put a driver on the bus.
 
-A driver is an ordinary class that knows nothing of a bus. Here each gets its exposure, and the two that
+A driver is an ordinary class that knows nothing of a bus. Here each gets its exposure, and those that
 look at the bench get proxies of their neighbours, which run in other processes.
 """
 
@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 from pyrolab.api import Proxy, Service, expose
 from pyrolab_drivers.simulators.laser import SimulatedLaser
 from pyrolab_drivers.simulators.microscope import SimulatedMicroscope
-from pyrolab_drivers.simulators.motion import SimulatedStage
+from pyrolab_drivers.simulators.motion import SimulatedAxis, SimulatedStage
+from pyrolab_drivers.simulators.oscilloscope import SimulatedOscilloscope
 from pyrolab_drivers.simulators.power_meter import SimulatedPowerMeter
+from pyrolab_drivers.simulators.smu import SimulatedSMU
 
 ServiceClass = TypeVar("ServiceClass", bound=type[Service])
 
@@ -41,16 +43,39 @@ class Laser(SimulatedLaser, Service):
 
 
 @on_the_bus
-class PowerMeter(SimulatedPowerMeter, Service):
-    """The detector at the output fibre; powers in W. `stage` and `laser` are URIs or names."""
+class Focus(SimulatedAxis, Service):
+    """The drive that moves the microscope up and down, in mm."""
+
+
+@on_the_bus
+class SourceMeter(SimulatedSMU, Service):
+    """Channel 1 heats the ring, channel 2 is wired to a photodiode; V and A."""
 
     def __init__(self, stage: str, laser: str, seed: int = 0) -> None:
         super().__init__(neighbour(stage), neighbour(laser), seed)
 
 
 @on_the_bus
+class PowerMeter(SimulatedPowerMeter, Service):
+    """The detector at the output fibre; powers in W. Neighbours are URIs or names."""
+
+    def __init__(self, stage: str, laser: str, seed: int = 0, heater: str = "") -> None:
+        warm = neighbour(heater) if heater else None
+        super().__init__(neighbour(stage), neighbour(laser), seed, heater=warm)
+
+
+@on_the_bus
 class Microscope(SimulatedMicroscope, Service):
-    """The camera above the chip. `stage` and `laser` are URIs or names."""
+    """The camera above the chip. Neighbours are URIs or names."""
+
+    def __init__(self, stage: str, laser: str, seed: int = 0, focus: str = "") -> None:
+        drive = neighbour(focus) if focus else None
+        super().__init__(neighbour(stage), neighbour(laser), seed, focus=drive)
+
+
+@on_the_bus
+class Oscilloscope(SimulatedOscilloscope, Service):
+    """Channel 1 sees a detector at the output fibre, channel 2 the laser's trigger."""
 
     def __init__(self, stage: str, laser: str, seed: int = 0) -> None:
         super().__init__(neighbour(stage), neighbour(laser), seed)
