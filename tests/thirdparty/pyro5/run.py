@@ -21,11 +21,16 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from thirdparty.pyro5.actors import Trouble  # noqa: E402 - found by the line above when this is a script
 from thirdparty.pyro5.plays.table import PLAYS  # noqa: E402
-from thirdparty.pyro5.sdist import NoExamples, examples  # noqa: E402
 from thirdparty.pyro5.stage import perform  # noqa: E402
 from thirdparty.pyro5.steps import Play, Side  # noqa: E402
+from thirdparty.sdist import PYRO5, NotToBeHad  # noqa: E402
 
 MARKS = ("<!-- examples -->\n", "<!-- end of examples -->\n")
+
+
+def examples() -> Path:
+    """The folder of Pyro5's examples. Raises `NotToBeHad`."""
+    return PYRO5.folder("examples")
 
 
 class Verdict(Enum):
@@ -133,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit("Pyro5 is not installed here: pip install Pyro5")
     try:
         folder = examples()
-    except NoExamples as reason:
+    except NotToBeHad as reason:
         raise SystemExit(str(reason)) from None
     side = Side.ORIGINAL if options.original else Side.SWAPPED
     results = list(run(chosen(options.names), folder, side))

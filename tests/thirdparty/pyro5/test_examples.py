@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from thirdparty.pyro5.plays.table import PLAYS
-from thirdparty.pyro5.sdist import NoExamples, examples
 from thirdparty.pyro5.stage import perform, prepare
 from thirdparty.pyro5.steps import Play, Side
+from thirdparty.sdist import PYRO5, NotToBeHad
 
 #: Quick ones that cover much: properties, proxies of objects, converters, blobs, callbacks, errors.
 SHORT = (
@@ -32,8 +32,8 @@ pytestmark = pytest.mark.timeout(240)
 def folder() -> Path:
     """The examples of Pyro5."""
     try:
-        return examples()
-    except NoExamples as reason:
+        return PYRO5.folder("examples")
+    except NotToBeHad as reason:
         pytest.skip(str(reason))
 
 

@@ -11,10 +11,8 @@ import platformdirs
 import pytest
 
 from thirdparty.pyro5 import run as runner
-from thirdparty.pyro5 import sdist
 from thirdparty.pyro5.actors import Trouble
 from thirdparty.pyro5.run import MARKS, Result, Verdict, chosen, summary, write_into
-from thirdparty.pyro5.sdist import NoExamples
 from thirdparty.pyro5.stage import Stage, complaint_about, first_missing
 from thirdparty.pyro5.steps import Await, Either, End, Play, Run, Script, Side, Start, Type
 from thirdparty.pyro5.swap import (
@@ -26,6 +24,7 @@ from thirdparty.pyro5.swap import (
     without_serpent,
     without_socketutil,
 )
+from thirdparty.sdist import PYRO5, NotToBeHad
 
 # --- swapping ---
 
@@ -188,23 +187,23 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_another_archive_is_not_used(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = tmp_path / "fake.tar.gz"
-    monkeypatch.setenv(sdist.ENVIRONMENT, str(fake))
-    with pytest.raises(NoExamples, match="no such file"):
-        sdist.examples()
+    monkeypatch.setenv(PYRO5.environment, str(fake))
+    with pytest.raises(NotToBeHad, match="no such file"):
+        PYRO5.folder("examples")
     fake.write_bytes(b"fake")
-    with pytest.raises(NoExamples, match="not what was tested"):
-        sdist.examples()
+    with pytest.raises(NotToBeHad, match="not what was tested"):
+        PYRO5.folder("examples")
     assert not (cache / "pyro5-5.15" / "examples").exists()
 
 
 def test_no_way_to_pypi_is_a_reason(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(sdist.ENVIRONMENT, raising=False)
+    monkeypatch.delenv(PYRO5.environment, raising=False)
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
         monkeypatch.setenv(name, "http://127.0.0.1:1/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(NoExamples, match="PyPI did not hand out"):
-        sdist.examples()
+    with pytest.raises(NotToBeHad, match="PyPI did not hand out"):
+        PYRO5.folder("examples")
 
 
 # --- the runner ---
