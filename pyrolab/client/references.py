@@ -18,6 +18,7 @@ from pyrolab.errors import ProtocolError, SerializeError
 from pyrolab.protocol import codes, services
 from pyrolab.protocol.call_body import checked
 from pyrolab.protocol.codec import CODEC, Codec, Encoder, Packing
+from pyrolab.protocol.interface import QUEUE_TYPE, StreamType
 
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, RemoteMethod)
 
@@ -52,12 +53,20 @@ class _References:
         steps = checked([data[0], "get", [], {}]).steps
         attachment = self._here()
         shape = attachment.shapes.get(data[1])
+        if data[1] == QUEUE_TYPE and len(steps) > 0 and isinstance(steps[-1], str):
+            return self._queue(SubProxy(attachment, steps[:-1], None, ""), steps[-1])
         if not steps or not isinstance(steps[0], int):
             return SubProxy(attachment, steps, shape if steps else attachment.shape, data[1])
         connection = attachment.connection
         session = connection.session if connection is not None else 0
         held = HeldProxy(attachment, steps, shape, data[1], session)
         return RemoteIterator(held) if data[2] else held
+
+    @staticmethod
+    def _queue(owner: SubProxy, name: str) -> Any:
+        from pyrolab.client.streams import RemoteStream
+
+        return RemoteStream(owner, name, StreamType(on_demand=True))
 
     def _write_node(self, encoder: Encoder, node: Any) -> Any:
         attachment = self._here()

@@ -6,17 +6,19 @@ from typing import Any
 
 from pyrolab.client.reached import Reached
 from pyrolab.client.stream_subscription import StreamSubscription
+from pyrolab.protocol.interface import StreamType
 from pyrolab.streams.compression import require
 from pyrolab.streams.options import Options
 from pyrolab.streams.variants import Variant
 
 
 class RemoteStream:
-    """A stream of a service."""
+    """A stream of a service; `described` if its interface does not say."""
 
-    def __init__(self, node: Reached, name: str) -> None:
+    def __init__(self, node: Reached, name: str, described: StreamType | None = None) -> None:
         self._node = node
         self._name = name
+        self._given = described
 
     def subscribe(
         self,
@@ -50,11 +52,15 @@ class RemoteStream:
     @property
     def unit(self) -> str:
         """The symbol of the unit of its values."""
-        return self._node._known_shape().interface.streams[self._name].unit
+        return self._described.unit
 
     @property
     def __doc__(self) -> str:  # type: ignore[override]
-        return self._node._known_shape().interface.streams[self._name].doc
+        return self._described.doc
+
+    @property
+    def _described(self) -> StreamType:
+        return self._given or self._node._known_shape().interface.streams[self._name]
 
     def __repr__(self) -> str:
         return f"<remote stream {self._name} of {self._node._label}>"

@@ -11,6 +11,9 @@ from typing import Any
 
 from pyrolab.errors import ProtocolError
 
+#: The type of sub-objects that are queues; they can be subscribed to, and nothing else.
+QUEUE_TYPE = "queue:Queue"
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyrolab.errors import DaemonError, ProtocolError
 from pyrolab.protocol.call_body import Step
-from pyrolab.worker.views import Views, not_offered
+from pyrolab.worker import attributes
+from pyrolab.worker.views import QUEUES, Views, not_offered
 
 if TYPE_CHECKING:
     from pyrolab.streams.hub import Hub
@@ -26,6 +27,8 @@ class Streams:
         self._lock = threading.Lock()
         #: The publishers to which somebody has subscribed, and for whom their instances exist (0: for all).
         self._publishers: dict[Publisher, int] = {}
+        #: Of queues, with the queue, by its id.
+        self._of_queues: dict[int, tuple[Any, Publisher]] = {}
         #: Where frames leave this process; made by whoever hosts the service.
         self.hub: Callable[[], Hub] | None = None
         self.in_service: Callable[[Callable[[], object]], None] = lambda act: None
@@ -38,7 +41,8 @@ class Streams:
         if type(said) is not dict:
             raise ProtocolError("the options of a subscription are a map")
         view = self._views.of_class(type(owner))
-        if not isinstance(step, str) or step not in view.streams:
+        queued = self._queue_of(owner, step) if view.is_open else None
+        if not isinstance(step, str) or (step not in view.streams and queued is None):
             raise not_offered(view, step, "subscribe to")
         if self.hub is None:
             raise DaemonError("the streams of an object can be had only where it is hosted")
@@ -48,12 +52,28 @@ class Streams:
         except ImportError as error:
             raise ModuleNotFoundError(f"where the service runs, {error}") from None
         hub = self.hub()
-        publisher: Publisher = getattr(owner, step)
         with self._lock:
+            publisher: Publisher = getattr(owner, step) if queued is None else self._queued(queued, step)
             if publisher not in self._publishers:
                 self._publishers[publisher] = session
-                self._let_start(hub, publisher, owner, step)
+                if queued is None:
+                    self._let_start(hub, publisher, owner, step)
         return hub.admit(publisher, options, said.get("relay") is True).to_data()
+
+    def _queue_of(self, owner: Any, step: Step) -> Any:
+        """The queue that an object without any marks has in this attribute; None if it has none."""
+        if not isinstance(step, str) or step not in attributes.public_names(owner):
+            return None
+        value = getattr(owner, step)
+        return value if isinstance(value, QUEUES) else None
+
+    def _queued(self, items: Any, name: str) -> Publisher:
+        from pyrolab.worker.queues import publisher_of
+
+        found = self._of_queues.get(id(items))
+        if found is None:
+            found = self._of_queues[id(items)] = (items, publisher_of(items, name))
+        return found[1]
 
     def _let_start(self, hub: Hub, publisher: Publisher, owner: Any, name: str) -> None:
         """Have the source start and stop when it is wanted, in the service's own thread."""
@@ -87,5 +107,7 @@ class Streams:
         for publisher in publishers:
             with self._lock:
                 self._publishers.pop(publisher, None)
+                kept = self._of_queues.items()
+                self._of_queues = {key: each for key, each in kept if each[1] is not publisher}
             if self.hub is not None:
                 self.hub().close_publisher(publisher, "the service that publishes this stream has ended")

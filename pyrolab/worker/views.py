@@ -11,12 +11,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from enum import EnumMeta
+from queue import Queue, SimpleQueue
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from pyrolab.protocol import classes
 from pyrolab.protocol.call_body import Step
-from pyrolab.protocol.interface import Interface, Property
+from pyrolab.protocol.interface import QUEUE_TYPE, Interface, Property
 from pyrolab.worker import attributes
 from pyrolab.worker.introspection import interface_of
 
@@ -24,8 +25,9 @@ from pyrolab.worker.introspection import interface_of
 CONTAINERS = (dict, list, tuple)
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType)
 _NEVER = (type, ModuleType, *_FUNCTIONS)
-#: What classes that know nothing of PyroLab hand out to be used where it is: functions, and Enum classes.
-_IN_ATTRIBUTES = (*_FUNCTIONS, EnumMeta)
+QUEUES = (Queue, SimpleQueue)
+#: What classes without marks hand out to be used where it is: functions, Enum classes, and queues as streams.
+_IN_ATTRIBUTES = (*_FUNCTIONS, EnumMeta, *QUEUES)
 
 
 class Views:
@@ -147,7 +149,7 @@ def _short(view: Interface) -> str:
 
 def type_key(cls: type) -> str:
     """The name under which a client knows the interface of a class."""
-    return classes.name_of(cls)
+    return QUEUE_TYPE if issubclass(cls, QUEUES) else classes.name_of(cls)
 
 
 def elements(value: Any) -> Iterator[tuple[Any, Any]]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import enum
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 
 class Coupling(enum.Enum):
@@ -56,6 +59,7 @@ class Digitizer:
         self.coupling = Coupling.DC
         self.made_in = threading.get_ident()
         self._secret = 42
+        self.frames: queue.Queue[Any] = queue.Queue()
         self._special_names = ["range_values"]
 
     @property
@@ -66,6 +70,11 @@ class Digitizer:
     def threads(self) -> tuple[int, int]:
         """Where it was made, and where it is called."""
         return self.made_in, threading.get_ident()
+
+    def fill(self, count: int) -> None:
+        """Frames, as a thread of a camera's own puts them into a queue."""
+        for number in range(count):
+            self.frames.put((np.full((200, 300), number, np.uint16), 1000.0 + number))
 
     def wait(self, should_stop: Callable[[], bool] = lambda: False, timeout: float = 30.0) -> str:
         """As PyMeasure's `wait_for_buffer`: asks whether it shall stop."""

@@ -139,3 +139,19 @@ def test_attributes_that_a_library_makes_up(daemon: Daemon) -> None:
 def test_a_channel_can_be_passed_back(digitizer: Any) -> None:
     assert digitizer.inputs[0] == digitizer.inputs[0]
     assert isinstance(Channel(3).measure(), list)
+
+
+def test_a_queue_that_a_driver_fills_is_a_stream(digitizer: Any) -> None:
+    digitizer.fill(2)  # nobody looks: they stay where they are
+    with digitizer.frames.subscribe("lossless") as frames, Proxy(digitizer._pyroUri) as again:
+        digitizer.fill(3)
+        got = [frames.get(10) for _ in range(5)]
+        assert [int(each.array[0, 0]) for each in got] == [0, 1, 0, 1, 2]
+        assert [each.timestamp for each in got[:2]] == [1000.0, 1001.0]
+        assert got[0].array.dtype == "uint16"
+        with again.frames.subscribe("lossless") as others:
+            digitizer.fill(1)
+            assert [int(each.get(10).array[0, 0]) for each in (frames, others)] == [0, 0]
+    with digitizer.frames.subscribe("queue") as frames:
+        digitizer.fill(1)
+        assert frames.get(10).value.shape == (200, 300)
