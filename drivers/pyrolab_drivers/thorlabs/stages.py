@@ -1,7 +1,7 @@
 """Stages and actuators for the KDC101, and how many encoder counts move them by one unit.
 
-Where sources disagree, a preset has all their values and the user chooses one. Speeds are given where a
-source was at hand; for other stages the data sheet has them.
+Where sources disagree, a preset has all their values and the user chooses one. How fast a stage may move is
+not in the presets, because what was found differs (2.6 and 0.4 mm/s for a Z825B): its data sheet has it.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ _Z8_COUNTS = (34304.0, 34554.96)
 _Z6_COUNTS = (24600.0,)
 
 
-def _z8(name: str, travel: float) -> ServoStage:
-    return ServoStage(name, travel, _Z8_COUNTS, velocity_limit=2.6, acceleration_limit=4.0)
-
-
 #: The presets by name.
 STAGES: dict[str, ServoStage] = {
     stage.name: stage
     for stage in (
-        *(_z8(f"Z8{travel:02}{suffix}", travel) for travel in (6, 12, 25) for suffix in ("", "B")),
+        *(
+            ServoStage(f"Z8{travel:02}{suffix}", travel, _Z8_COUNTS)
+            for travel in (6, 12, 25)
+            for suffix in ("", "B")
+        ),
         *(ServoStage(f"Z6{travel:02}", travel, _Z6_COUNTS) for travel in (6, 12, 25)),
         ServoStage("MTS25-Z8", 25.0, _Z8_COUNTS),
         ServoStage("MTS50-Z8", 50.0, _Z8_COUNTS),

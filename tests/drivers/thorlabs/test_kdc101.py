@@ -45,7 +45,15 @@ class Bench:
         self.device = KDC101Device()
         self.cable = UnreliableLine(self.device)
         self.server = PtyServer(self.cable)
-        self.axis = KDC101(self.server.name, "Z825B", counts_per_unit=COUNTS, limit_1_at="low", timeout_s=0.3)
+        self.axis = KDC101(
+            self.server.name,
+            "Z825B",
+            counts_per_unit=COUNTS,
+            velocity_limit=2.6,
+            acceleration_limit=4.0,
+            limit_1_at="low",
+            timeout_s=0.3,
+        )
         self.axis.connect()
 
     def close(self) -> None:
