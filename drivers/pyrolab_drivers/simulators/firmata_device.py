@@ -174,6 +174,8 @@ class FirmataDevice:
                 return sysex(Sysex.PIN_STATE_RESPONSE, state)
             case Sysex.EXTENDED_ANALOG:
                 self._write(data[0], number_of(data[1:]))
+            case Sysex.SERVO_CONFIG:  # as StandardFirmata does, whoever configures a servo attaches it
+                self._set_mode(data[0], Mode.SERVO)
             case Sysex.SAMPLING_INTERVAL:
                 self.sampling_interval_ms = max(1, number_of(data))
         return b""
