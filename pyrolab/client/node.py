@@ -259,9 +259,12 @@ class Node(AnyService):
         return self._compared("__ge__", other)
 
     def __eq__(self, other: Any) -> Any:
-        if isinstance(other, Node) and self._same_as(other):
-            return True
         shape = self._shape
+        if isinstance(other, Node):
+            if self._same_as(other):
+                return True
+            if other._attachment is self._attachment:  # two ways may lead to what its class calls equal
+                shape = self._known_shape()
         if shape is not None and "__eq__" in shape.methods:
             return self._do("__eq__", other)
         return NotImplemented

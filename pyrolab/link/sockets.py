@@ -97,9 +97,16 @@ def hasten_local(fd: int) -> None:
     """
     if not hasattr(socket, "TCP_CONGESTION"):
         return
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fd)) as connection:
-        if connection.getsockname()[:1] == connection.getpeername()[:1]:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, _UNPACED)
+    with contextlib.suppress(OSError):
+        own = os.dup(fd)
+        try:
+            with socket.socket(fileno=own) as connection:
+                own = -1
+                if connection.getsockname()[:1] == connection.getpeername()[:1]:
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, _UNPACED)
+        finally:
+            if own >= 0:
+                os.close(own)  # it is no socket
 
 
 def descriptor_of(socket: zmq.Socket[bytes]) -> int:

@@ -212,8 +212,8 @@ class Relay:
     def _ring(self) -> None:
         try:
             self._bell.send(b"!")
-        except BlockingIOError:
-            pass  # it has been rung often enough
+        except OSError:
+            pass  # it has been rung often enough, or has carried out its last order already
 
     # -- the relay's own thread ----------------------------------------------------------------------
 

@@ -27,6 +27,12 @@ class Channel:
         self._range = 1.0
         self.offset = 0.0
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Channel) and other.number == self.number
+
+    def __hash__(self) -> int:
+        return self.number
+
     @property
     def range(self) -> float:
         """Full scale, in V."""
@@ -66,6 +72,11 @@ class Digitizer:
     def temperature(self) -> float:
         self.looked += 1
         return 21.5
+
+    @property
+    def source(self) -> Channel:
+        """A channel made anew, equal to the first one."""
+        return Channel(1)
 
     def threads(self) -> tuple[int, int]:
         """Where it was made, and where it is called."""

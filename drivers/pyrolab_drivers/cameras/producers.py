@@ -7,8 +7,10 @@ all cameras of a process share what is loaded here, and it is unloaded after the
 from __future__ import annotations
 
 import os
+import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,17 @@ SEARCH_PATH = "GENICAM_GENTL64_PATH"
 
 _lock = threading.RLock()
 _loaded: dict[tuple[str, ...], Producers] = {}
+
+
+@contextmanager
+def _ctrl_c_as_it_is() -> Iterator[None]:
+    """harvesters puts a handler of its own in the place of Ctrl-C's, which then ends nothing any more."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
 
 
 class Producers:
@@ -38,7 +51,7 @@ class Producers:
 
     def open(self, index: int) -> Any:
         """Open the camera with this place in `found`; what harvesters calls an image acquirer."""
-        with _lock:
+        with _lock, _ctrl_c_as_it_is():
             return self._harvester.create(index)
 
     def close(self, camera: Any) -> None:

@@ -185,6 +185,14 @@ def test_images_with_lost_packets_are_left_out_and_counted(fake_camera: subproce
         camera.stop()
 
 
+def snapped(camera: AravisCamera) -> bool:
+    """Whether there was a picture in time."""
+    try:
+        return bool(camera.snap().any())
+    except TimeoutError:
+        return False
+
+
 def test_a_camera_that_loses_its_network_is_told_and_found_again(
     fake_camera: subprocess.Popen[bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -203,7 +211,7 @@ def test_a_camera_that_loses_its_network_is_told_and_found_again(
         try:
             until(lambda: "Aravis-Fake-PYRO1" in AravisCamera.detect())
             camera.connect()
-            assert camera.snap().any()
+            until(lambda: snapped(camera))  # a busy computer may lose a frame or two
         finally:
             camera.close()
             again.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -39,6 +40,13 @@ def test_it_says_who_it_is(camera: GenICamCamera) -> None:
     assert camera.roi == (0, 0, 400, 400)
     assert camera.pixel_size == 5.0
     assert camera.trigger_sources == (TriggerSource.FREE_RUN,)
+
+
+def test_ctrl_c_still_ends_a_script(camera: GenICamCamera) -> None:
+    assert camera.connected
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert camera.snap().any()
 
 
 def test_nothing_is_loaded_before_connect() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from thirdparty.pymeasure.suite import run
 from thirdparty.sdist import PYMEASURE, NotToBeHad
+from thirdparty.suite import run
 
 
 def main() -> int:
@@ -26,11 +26,7 @@ def main() -> int:
     except NotToBeHad as reason:
         print(reason, file=sys.stderr)
         return 2
-    result = run(source.resolve(), arguments.tests)
-    for name in result.all.failed:
-        print("failed:", name)
-    print(f"passed: {result.all} tests")
-    print(f"of those that held a proxy: {result.with_proxy}; of their functions: {result.functions}")
+    run("thirdparty.pymeasure.plugin", source.resolve(), arguments.tests).show()
     return 0
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from thirdparty.pymeasure.suite import run
 from thirdparty.sdist import PYMEASURE, NotToBeHad
+from thirdparty.suite import run
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -32,6 +32,6 @@ def source() -> Path:
 
 
 def test_instruments_of_pymeasure_do_through_a_proxy_what_they_do_without(source: Path) -> None:
-    result = run(source, SHORT)
+    result = run("thirdparty.pymeasure.plugin", source, SHORT)
     assert result.all.failed == (), result.output
     assert result.with_proxy.passed > 400

@@ -1,4 +1,4 @@
-"""Runs PyMeasure's tests with the plug-in, in a pytest of its own, and counts."""
+"""Runs the tests of another library with one of our plug-ins, in a pytest of its own, and counts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[2]
-PLUGIN = "thirdparty.pymeasure.plugin"
+TESTS = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,30 @@ class Result:
     functions: Count
     output: str
 
+    def show(self) -> None:
+        """Print the counts and every failure."""
+        for name in self.all.failed:
+            print("failed:", name)
+        print(f"passed: {self.all} tests")
+        print(f"of those that held a proxy: {self.with_proxy}; of their functions: {self.functions}")
 
-def run(source: Path, files: Sequence[str], timeout_s: float = 3000) -> Result:
-    """Run these files of a source tree of PyMeasure, with the PyMeasure in it."""
-    paths = [str(TESTS), str(TESTS.parent), str(source), *filter(None, [os.environ.get("PYTHONPATH")])]
+
+def run(
+    plugin: str,
+    source: Path,
+    files: Sequence[str],
+    *,
+    imports: Sequence[Path] = (),
+    options: Sequence[str] = (),
+    timeout_s: float = 3000,
+) -> Result:
+    """Run these files of a source tree, with the library in it; `imports` are found before ours."""
+    paths = [*map(str, imports), str(TESTS), str(TESTS.parent), str(source)]
+    paths += filter(None, [os.environ.get("PYTHONPATH")])
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", PLUGIN, "-p", "no:cacheprovider"]
-        command += ["--pyrolab-report", str(report), "-o", "timeout=60", *files]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", plugin, "-p", "no:cacheprovider"]
+        command += ["--pyrolab-report", str(report), "-o", "timeout=60", *options, *files]
         said = subprocess.run(
             command,
             cwd=source,
@@ -54,14 +69,11 @@ def run(source: Path, files: Sequence[str], timeout_s: float = 3000) -> Result:
             check=False,
         )
         if not report.exists():
-            raise RuntimeError(f"PyMeasure's tests did not run:\n{said.stdout}\n{said.stderr}")
+            raise RuntimeError(f"the tests in {source} did not run:\n{said.stdout}\n{said.stderr}")
         found = json.loads(report.read_text(encoding="utf-8"))
-    return Result(
-        _count({name: each["outcome"] for name, each in found.items()}),
-        _count({name: each["outcome"] for name, each in found.items() if each["proxy"]}),
-        _count(_by_function({name: each["outcome"] for name, each in found.items() if each["proxy"]})),
-        said.stdout,
-    )
+    held = {name: each["outcome"] for name, each in found.items() if each["proxy"]}
+    outcomes = {name: each["outcome"] for name, each in found.items()}
+    return Result(_count(outcomes), _count(held), _count(_by_function(held)), said.stdout)
 
 
 def _by_function(outcomes: dict[str, str]) -> dict[str, str]:
